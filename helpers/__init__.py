@@ -1,0 +1,1 @@
+"""Data sets, arrangements, models, runs and claims behind the book's notebooks."""

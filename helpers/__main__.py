@@ -1,0 +1,39 @@
+"""Commands: `python -m helpers train --paper ivan2019 --preset study --workers 2 --publish`."""
+
+import argparse
+import sys
+
+from helpers import experiments, paths, presets, queue
+from helpers.errors import DivergedError, InputError, one_of
+
+
+def main(arguments=None):
+    """Run a command; bad input ends it with one line and status 2."""
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train what has no record yet")
+    train.add_argument("--paper", default="ivan2019")
+    train.add_argument("--preset", default="quick")
+    train.add_argument("--workers", type=int, help="processes; default: one a core, one on a GPU")
+    train.add_argument("--seconds", type=float, help="start no run after this time")
+    train.add_argument("--publish", action="store_true", help="write to results/<preset>")
+    options = parser.parse_args(arguments)
+    try:
+        one_of("preset", options.preset, presets.PRESETS)
+        if options.workers is not None and options.workers < 1:
+            raise InputError("workers", options.workers, "use at least 1")
+        folder = paths.RESULTS / options.preset if options.publish else None
+        wanted = experiments.every_run(options.paper, options.preset)
+        left = queue.train_missing(wanted, options.workers, folder, options.seconds)
+        print(f"{options.paper} {options.preset}: {len(wanted) - left} of {len(wanted)} runs done")
+    except (InputError, DivergedError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: finished runs are kept, the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

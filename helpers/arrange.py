@@ -1,0 +1,143 @@
+"""Arrangements: index maps that put the pixels of an image in another order.
+
+An arrangement is an int64 array (side * side,) in row-major order: position k of the arranged
+image shows pixel index[k] of the original. ivan2019 Eq. 1 writes the map in the other direction
+(pixel k moves to position sigma(k)); `inverse` turns one into the other, and a uniform
+permutation has the same distribution either way.
+"""
+
+import numpy as np
+
+from helpers.errors import InputError, one_of, whole
+
+
+def identity(side):
+    """Return the map that leaves every pixel where it is, int64 (side * side,)."""
+    return np.arange(whole("side", side, 1) ** 2)
+
+
+def pixel_permutation(side, seed):
+    """Return a uniformly random permutation of all pixels (ivan2019, Eq. 1)."""
+    return np.random.default_rng(whole("seed", seed)).permutation(identity(side))
+
+
+def patch_permutation(side, patch, seed):
+    """Return a random permutation of square patches of `patch` px (ivan2019, Section 3).
+
+    Patches keep their insides. `patch` = side is the identity; `patch` = 1 permutes pixels.
+    Raises `InputError` unless `patch` divides `side`.
+    """
+    if side % whole("patch", patch, 1, side):
+        raise InputError("patch", patch, f"use a divisor of the side, {side}")
+    slices = side // patch
+    order = pixel_permutation(slices, seed)
+    blocks = _blocks(side, patch)
+    index = np.empty(side * side, np.int64)
+    index[blocks.ravel()] = blocks[order].ravel()
+    return index
+
+
+def local_permutation(side, distance, seed):
+    """Return the row-major scan of random swaps within `distance` px (ivan2019, Section 4).
+
+    Each position is swapped once with a partner drawn uniformly from the square window of
+    Chebyshev radius `distance` around it, itself included, clipped at the border. The paper
+    gives neither the window's shape nor its border; both are read here, see `book/method`.
+    """
+    whole("distance", distance)
+    rng = np.random.default_rng(whole("seed", seed))
+    index = identity(side)
+    for here in range(side * side):
+        row, column = divmod(here, side)
+        there = _near(rng, row, distance, side) * side + _near(rng, column, distance, side)
+        index[here], index[there] = index[there], index[here]
+    return index
+
+
+def block_swaps(side, block, swaps, seed, images=None):
+    """Return a map after `swaps` random swaps of two blocks of `block` px (ghosh2019, Section 4).
+
+    With `images` = N, swaps are drawn anew per image and the result is (N, side * side). A rim
+    that whole blocks do not cover stays in place.
+    """
+    whole("block", block, 1, side)
+    whole("swaps", swaps)
+    rng = np.random.default_rng(whole("seed", seed))
+    blocks = _blocks(side, block)
+    count = len(blocks)
+    maps = np.tile(identity(side), (1 if images is None else whole("images", images, 1), 1))
+    every = np.arange(len(maps))[:, None]
+    for _ in range(swaps if count > 1 else 0):
+        first = rng.integers(count, size=len(maps))
+        second = (first + rng.integers(1, count, size=len(maps))) % count  # never the same block
+        a, b = blocks[first], blocks[second]
+        maps[every, a], maps[every, b] = maps[every, b], maps[every, a]
+    return maps[0] if images is None else maps
+
+
+def apply(pixels, index):
+    """Arrange pixels (N, C, H, W) by one map (H * W,) or one map per image (N, H * W).
+
+    Every channel is arranged alike. Returns a new array of the same shape and dtype.
+    """
+    n, channels, height, width = pixels.shape
+    index = np.asarray(index)
+    if index.shape not in {(height * width,), (n, height * width)}:
+        raise InputError(
+            "index", index.shape, f"its shape must be ({height * width},) or ({n}, {height * width})"
+        )
+    flat = pixels.reshape(n, channels, height * width)
+    if index.ndim == 1:
+        return np.take(flat, index, axis=2).reshape(pixels.shape)
+    return np.take_along_axis(flat, index[:, None, :], axis=2).reshape(pixels.shape)
+
+
+def inverse(index):
+    """Return the map that undoes `index` (Eq. 1 read in the other direction)."""
+    return np.argsort(index)
+
+
+def displacement(index, side):
+    """Return how far each pixel moved: Chebyshev distance in px, int64 (side * side,)."""
+    rows, columns = np.divmod(np.asarray(index), side)
+    row, column = np.divmod(identity(side), side)
+    return np.maximum(abs(rows - row), abs(columns - column))
+
+
+KINDS = {
+    "pixel_permutation": pixel_permutation,
+    "patch_permutation": patch_permutation,
+    "local_permutation": local_permutation,
+    "block_swaps": block_swaps,
+}
+
+
+def from_spec(spec, side):
+    """Return the index map that a run's `arrangement` describes; {} is the natural order.
+
+    spec: {"kind": one of KINDS, ...its arguments}; `slices` may stand for `patch` = side / slices.
+    """
+    if not spec:
+        return identity(side)
+    spec = dict(spec)
+    kind = one_of("arrangement.kind", spec.pop("kind", None), KINDS)
+    if "slices" in spec:
+        slices = whole("arrangement.slices", spec.pop("slices"), 1, side)
+        if side % slices:
+            raise InputError("arrangement.slices", slices, f"use a divisor of the side, {side}")
+        spec["patch"] = side // slices
+    try:
+        return KINDS[kind](side, **spec)
+    except TypeError as error:
+        raise InputError(f"arrangement ({kind})", spec, str(error)) from None
+
+
+def _blocks(side, block):
+    """Return the pixel positions of each whole block, int64 (blocks, block * block)."""
+    n = side // block
+    grid = identity(side).reshape(side, side)[: n * block, : n * block]
+    return grid.reshape(n, block, n, block).swapaxes(1, 2).reshape(n * n, block * block)
+
+
+def _near(rng, centre, distance, side):
+    return rng.integers(max(0, centre - distance), min(side, centre + distance + 1))

@@ -1,0 +1,223 @@
+"""Data sets as arrays in memory: one split is one `Images`.
+
+A data set is looked for, in this order: `<name>.npz` in the data folder (`DATA_DIR`); where no
+more is asked than it holds, the sample that comes with the project; torchvision's download into
+the data folder. What was used is said in `Images.source`; nothing is swapped silently.
+"""
+
+import hashlib
+import shutil
+import zipfile
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from helpers import paths
+from helpers.errors import InputError, one_of, whole
+
+DIGITS = tuple("0123456789")
+GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
+            "Bag", "Ankle boot")  # fmt: skip
+OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
+           "truck")  # fmt: skip
+SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+CLASSES = {"mnist": DIGITS, "fashion_mnist": GARMENTS, "cifar10": OBJECTS}
+NAMES = (*SHAPES, "photo_patches")
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
+          "photo_patches": "photo patches"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Images:
+    """Hold one split of one data set.
+
+    pixels: uint8 (N, C, H, W). labels: int64 (N,), from 0. classes: their names, in order.
+    source: a line that says where the images come from.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: tuple
+    source: str
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def side(self):
+        """Return the height and width in px."""
+        return self.pixels.shape[-1]
+
+    def fingerprint(self):
+        """Return the sha256 of shape, pixels and labels, as 64 hex digits."""
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(self.pixels))
+        digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()
+
+
+def load(name, split, size=None):
+    """Load a split as `Images`; `size` keeps that many, class-balanced and the same every time.
+
+    name: mnist, fashion_mnist, cifar10 or photo_patches. split: train or test. Raises
+    `InputError` for bad arguments, for a damaged file, and where the data cannot be had.
+    """
+    one_of("data", name, NAMES)
+    one_of("split", split, ("train", "test"))
+    if size is not None:
+        whole("size", size, 1)
+    if name == "photo_patches":
+        from helpers.photos import photo_patches
+
+        images = photo_patches(split)
+    else:
+        images = _read_whole(name, split, size)
+    return images if size is None else _balanced(images, size)
+
+
+def on_disk(name):
+    """Tell whether the whole data set lies in the data folder."""
+    return (paths.data() / f"{name}.npz").exists()
+
+
+def standardisation(images):
+    """Return per-channel mean and standard deviation of pixels / 255, each float32 (C,)."""
+    mean = np.array([c.mean(dtype=np.float64) for c in images.pixels.swapaxes(0, 1)]) / 255
+    std = np.array([c.std(dtype=np.float64) for c in images.pixels.swapaxes(0, 1)]) / 255
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def channel(images, which):
+    """Keep all channels (`all`) or one of an RGB image (`red`, `green`, `blue`)."""
+    one_of("channels", which, ("all", "red", "green", "blue"))
+    if which == "all":
+        return images
+    if images.pixels.shape[1] != 3:
+        raise InputError("channels", which, f"{images.name} has {images.pixels.shape[1]} channel")
+    k = ("red", "green", "blue").index(which)
+    return replace(images, pixels=np.ascontiguousarray(images.pixels[:, k : k + 1]))
+
+
+def _read_whole(name, split, size):
+    whole_set = paths.data() / f"{name}.npz"
+    sample = paths.EMBEDDED / f"{name}_{split}.npz"
+    if not whole_set.exists():
+        if size is not None and sample.exists():
+            return _read_sample(name, sample, size)
+        _download(name)
+    arrays = _read_npz(whole_set, (f"{split}_images", f"{split}_labels", "source"))
+    return _checked(name, whole_set, *arrays)
+
+
+def _read_sample(name, path, size):
+    images, labels = _read_npz(path, ("images", "labels"))
+    if size > len(labels):
+        raise InputError(
+            "size", size,
+            f"{paths.data() / name}.npz is not there and the embedded sample has {len(labels)}",
+        )  # fmt: skip
+    return _checked(name, path, images, labels, "embedded class-balanced sample")
+
+
+def _read_npz(path, keys):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[key] for key in keys]
+    except KeyError as error:
+        raise InputError("data file", str(path), f"it lacks the array {error}") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise InputError(
+            "data file", str(path), f"it is damaged ({error}); delete it and try again"
+        ) from None
+
+
+def _checked(name, path, images, labels, source):
+    channels, side, _ = SHAPES[name]
+    shape = (len(labels), side, side, channels)
+    if images.dtype != np.uint8 or images.shape != shape or not len(labels):
+        raise InputError(
+            "data file", str(path), f"images must be uint8 {shape}, not {images.dtype} {images.shape}"
+        )
+    if labels.ndim != 1 or labels.min() < 0 or labels.max() >= len(CLASSES[name]):
+        raise InputError("data file", str(path), f"labels must be 0 to {len(CLASSES[name]) - 1}")
+    pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    return Images(name, pixels, labels.astype(np.int64), CLASSES[name], str(source))
+
+
+def _balanced(images, size):
+    """Keep `size` images, classes as equal as can be, in an order that a fixed seed draws."""
+    if size > len(images):
+        raise InputError("size", size, f"{images.name} has {len(images)} images in this split")
+    order = np.random.default_rng(0).permutation(len(images))
+    labels = images.labels[order]
+    rank = np.empty(len(labels), np.int64)  # 0 for the first image of its class, 1 for the second
+    for label in range(len(images.classes)):
+        here = labels == label
+        rank[here] = np.arange(here.sum())
+    kept = order[np.sort(np.argsort(rank, kind="stable")[:size])]
+    return replace(images, pixels=images.pixels[kept], labels=images.labels[kept])
+
+
+def _download(name):
+    """Fetch a data set through torchvision's own addresses and write it as one npz file.
+
+    pooch checks each file's published hash before it gets its name, so that torchvision opens
+    (and, for CIFAR-10, unpickles) nothing that was not checked.
+    """
+    from torchvision import datasets as torchvision
+
+    folder = paths.data() / "downloads"
+    try:
+        if name == "cifar10":
+            _fetch([torchvision.CIFAR10.url], torchvision.CIFAR10.tgz_md5, folder)
+            parts = [torchvision.CIFAR10(folder, train, download=True) for train in (True, False)]
+        else:
+            of = {"mnist": torchvision.MNIST, "fashion_mnist": torchvision.FashionMNIST}[name]
+            for file, md5 in of.resources:
+                addresses = [mirror + file for mirror in of.mirrors]
+                _fetch(addresses, md5, folder / of.__name__ / "raw")
+            parts = [of(folder, train, download=True) for train in (True, False)]
+    except (OSError, ValueError, RuntimeError) as error:
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            "data", name,
+            f"{paths.data() / name}.npz is not there and the download failed ({cause}); "
+            "set DATA_DIR to a folder that has it, or use the preset smoke or quick",
+        ) from None  # fmt: skip
+    arrays = {"source": "torchvision's download, published hash checked"}
+    for split, part in zip(("train", "test"), parts, strict=True):
+        data = np.asarray(part.data)
+        arrays[f"{split}_images"] = data.reshape(*data.shape[:3], -1)
+        arrays[f"{split}_labels"] = np.asarray(part.targets, np.uint8)
+    _save_npz(paths.data() / f"{name}.npz", arrays)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch(addresses, md5, folder):
+    import pooch
+
+    for k, address in enumerate(addresses):
+        try:
+            pooch.retrieve(address, f"md5:{md5}", address.rsplit("/", 1)[1], folder)
+            return
+        except OSError:
+            if k == len(addresses) - 1:
+                raise
+
+
+def _save_npz(path, arrays):
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    paths.write_atomic(path, buffer.getvalue())
+
+
+@lru_cache(maxsize=4)
+def splits(name, train_size, test_size):
+    """Load both splits once per process and return (train, test, their joint fingerprint)."""
+    train, test = load(name, "train", train_size), load(name, "test", test_size)
+    joint = hashlib.sha256((train.fingerprint() + test.fingerprint()).encode()).hexdigest()
+    return train, test, joint

@@ -1,0 +1,13 @@
+"""Experiments: each table or figure of a paper as a list of runs at a preset."""
+
+from helpers.errors import one_of
+from helpers.experiments import ivan2019
+
+PAPERS = {"ivan2019": ivan2019}
+
+
+def every_run(paper, preset):
+    """Return all runs of a paper at a preset, the decisive ones first, each once."""
+    module = PAPERS[one_of("paper", paper, PAPERS)]
+    wanted = [run for experiment in module.EXPERIMENTS for run in experiment(preset)]
+    return list({run.key(): run for run in wanted}.values())

@@ -1,0 +1,33 @@
+"""What is measured of predictions."""
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+from helpers.errors import InputError
+
+
+def confusion(labels, predictions, classes):
+    """Return counts int64 (classes, classes): rows are true labels, columns predictions."""
+    return confusion_matrix(labels, predictions, labels=np.arange(classes))
+
+
+def row_rates(counts):
+    """Return each row of a confusion matrix as shares of its sum, float64."""
+    counts = np.asarray(counts, float)
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def column_correlations(first, second, diagonal=True):
+    """Return Pearson's r of matching columns of two confusion matrices, float64 (classes,).
+
+    first, second: (classes, classes), as shares of the true class. With `diagonal` False the
+    correct predictions are left out of each column (ivan2019, Table 4 keeps them in).
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.shape != second.shape or first.ndim != 2 or first.shape[0] != first.shape[1]:
+        raise InputError("confusion matrices", (first.shape, second.shape), "use two equal squares")
+    size = len(first)
+    keep = np.ones((size, size), bool) if diagonal else ~np.eye(size, dtype=bool)
+    return np.array(
+        [np.corrcoef(first[keep[:, k], k], second[keep[:, k], k])[0, 1] for k in range(size)]
+    )

@@ -1,0 +1,30 @@
+"""The papers' networks, one architecture a file, and the names that runs call them by."""
+
+import torch
+
+from helpers.errors import InputError, one_of
+from helpers.models.dilated import dilated, strided
+from helpers.models.layers import initialise
+from helpers.models.mlp import mlp
+from helpers.models.vgg import vgg
+
+MODELS = {"vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided}
+
+
+def build(name, shape, classes, seed, **arguments):
+    """Return the model `name` for images of `shape` (C, H, W), weights drawn with `seed`."""
+    constructor = MODELS[one_of("model", name, MODELS)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return initialise(constructor(shape, classes, **arguments))
+        except TypeError as error:
+            raise InputError("model_args", arguments, str(error)) from None
+        except RuntimeError as error:
+            cause = str(error).splitlines()[0]
+            raise InputError("data", shape, f"{name} does not fit images of it: {cause}") from None
+
+
+def parameters(model):
+    """Return how many numbers the model learns."""
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

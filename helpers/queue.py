@@ -1,0 +1,88 @@
+"""A resumable queue of runs: one single-threaded process a core, one run at a time on a GPU."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import torch
+from tqdm.auto import tqdm
+
+from helpers import runs
+
+
+def results(wanted, workers=None, folder=None):
+    """Return the records of `wanted` runs, in order; those without one are trained now.
+
+    workers: processes, by default one a core (one on a GPU). folder: where new records go, by
+    default the local ones. Each record is written when its run ends, so that an interruption
+    costs the runs in progress and no more.
+    """
+    train_missing(wanted, workers, folder)
+    return [runs.find(run) for run in wanted]
+
+
+def train_missing(wanted, workers=None, folder=None, seconds=None):
+    """Train what has no record yet; return how many runs are left when `seconds` have passed."""
+    missing = list({run.key(): run for run in wanted if runs.find(run) is None}.values())
+    if not missing:
+        return 0
+    workers = min(workers or default_workers(), len(missing))
+    until = time.monotonic() + seconds if seconds else float("inf")
+    bar = tqdm(total=len(missing), unit="run", leave=False, smoothing=0,
+               mininterval=0.5 if sys.stderr.isatty() else 30)  # fmt: skip
+    with bar:
+        train = _in_process if workers == 1 else _in_pool
+        for run in train(missing, workers, folder, until):
+            bar.set_description(run.title())
+            bar.update()
+    return bar.total - bar.n
+
+
+def default_workers():
+    """Return how many runs this machine should train at once."""
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+
+
+def _in_process(missing, _, folder, until):
+    for run in missing:
+        if time.monotonic() > until:
+            return
+        runs.execute(run, folder)
+        yield run
+
+
+def _in_pool(missing, workers, folder, until):
+    spawn = multiprocessing.get_context("spawn")
+    waiting = iter(missing)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker) as pool:
+        try:
+            # hand out a run when one ends, so that a time limit leaves the rest untouched
+            active = {pool.submit(runs.execute, run, folder): run
+                      for _, run in zip(range(workers), waiting, strict=False)}  # fmt: skip
+            while active:
+                done = next(as_completed(active))
+                run = active.pop(done)
+                done.result()
+                yield run
+                if time.monotonic() < until and (follower := next(waiting, None)):
+                    active[pool.submit(runs.execute, follower, folder)] = follower
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+def _worker():
+    """Leave Ctrl-C to the parent, and end when it is gone, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch():
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,159 @@
+"""Runs: everything one training needs, said in one frozen object, and the way to its record."""
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
+
+import torch
+
+from helpers import datasets, models, paths, precision, records, training
+from helpers.errors import InputError, one_of, whole
+from helpers.observers import OBSERVERS, Trained
+
+TRAINING_VERSION = 1  # raise it when the same run would train differently
+
+
+@dataclass(frozen=True)
+class Run:
+    """Say everything about one training.
+
+    data: name for `datasets.load`; train_size, test_size: images, None for whole splits.
+    arrangement: `arrange.from_spec`'s description, {} for natural images.
+    channels: all, red, green or blue. model, model_args: name and arguments for `models.build`.
+    lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
+    precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
+    and the precision gate passed the model. seed: weights, batches and dropout.
+    observers: names in `observers.OBSERVERS`.
+    """
+
+    data: str
+    model: str
+    seed: int = 0
+    arrangement: dict = field(default_factory=dict)
+    channels: str = "all"
+    model_args: dict = field(default_factory=dict)
+    train_size: int | None = None
+    test_size: int | None = None
+    optimiser: str = "adam"
+    lr: float = 1e-4
+    decay: float = 1e-6
+    epochs: int = 1
+    batch: int = 32
+    precision: str = "auto"
+    observers: tuple = ("confusion",)
+
+    def __post_init__(self):
+        one_of("data", self.data, datasets.NAMES)
+        one_of("model", self.model, models.MODELS)
+        one_of("optimiser", self.optimiser, ("adam",))
+        one_of("precision", self.precision, ("auto", *training.PRECISIONS))
+        for observer in self.observers:
+            one_of("observers", observer, OBSERVERS)
+        for name, least in (("seed", 0), ("epochs", 0), ("batch", 1)):
+            whole(name, getattr(self, name), least)
+        for name in ("lr", "decay"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < 1):
+                raise InputError(name, value, "use a number from 0 to below 1")
+        for name in set(self.model_args) & {"shape", "classes", "seed"}:
+            raise InputError("model_args", name, "the data and the seed decide it")
+
+    def spec(self):
+        """Return the fields that differ from their defaults, so that new fields keep old keys."""
+        own = asdict(self)
+        plain = asdict(Run(self.data, self.model))
+        named = {f.name for f in fields(self)} - {"data", "model"}
+        return {k: v for k, v in own.items() if k not in named or v != plain[k]}
+
+    def key(self):
+        """Return 16 hex digits that stand for this run and the version of the training code."""
+        text = json.dumps([TRAINING_VERSION, self.spec()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def title(self):
+        """Return a short name for progress bars and messages."""
+        kind = self.arrangement.get("kind", "natural").removesuffix("_permutation")
+        how = [str(v) for k, v in self.arrangement.items() if k not in ("kind", "seed")]
+        how += [] if self.channels == "all" else [self.channels]
+        how += [f"{name} {value}" for name, value in self.model_args.items() if name != "width"]
+        return " ".join([self.data, self.model, kind, *how, f"seed {self.seed}"])
+
+
+def find(run):
+    """Return the record of `run`, or None.
+
+    A local record counts if it was made from the very data at hand; a published one counts as it
+    is, since it names its data. Damaged records are named on stderr and passed over.
+    """
+    published = records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
+    return published or records.read(_local(run))
+
+
+def execute(run, folder=None):
+    """Train `run` now, write its record to `folder` (default: the local ones), and return it."""
+    torch.set_num_threads(1)  # one run a core is faster than two threads a run
+    train_images, test_images, fingerprint = _splits(run)
+    chosen = precision.choose(run)
+    started = time.time()
+    model, epochs, predictions = training.train(
+        replace(run, precision=chosen), train_images, test_images
+    )
+    trained = Trained(model, test_images, predictions)
+    record = {
+        "run": run.spec(),
+        "data": {
+            "name": run.data,
+            "fingerprint": fingerprint,
+            "source": train_images.source,
+            "train": len(train_images),
+            "test": len(test_images),
+        },
+        "parameters": models.parameters(model),
+        "epochs": epochs,
+        "observations": {name: OBSERVERS[name](trained) for name in run.observers},
+        "provenance": {**_provenance(), "precision": chosen, "started": round(started),
+                       "seconds": round(time.time() - started, 1)},
+    }  # fmt: skip
+    path = _local(run) if folder is None else folder / _local(run).name
+    records.write(path, record)
+    return record
+
+
+def _splits(run):
+    return datasets.splits(run.data, run.train_size, run.test_size)
+
+
+def _local(run):
+    return paths.build() / "records" / f"{run.key()}-{_splits(run)[2][:8]}.json"
+
+
+@lru_cache(maxsize=1)
+def _provenance():
+    """Return versions, device and commit of this process."""
+    on_gpu = torch.cuda.is_available()
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=paths.ROOT, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown"
+    return {
+        "version": TRAINING_VERSION,
+        "device": torch.cuda.get_device_name() if on_gpu else _processor(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": commit,
+    }
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,189 @@
+"""Train one network: plain, resident in memory, and fast without changing the experiment."""
+
+import math
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from helpers import arrange, datasets, models
+from helpers.errors import DivergedError, InputError, one_of
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+EVALUATION_BATCH = 1000  # images; evaluation needs no gradients, so batches may be large
+
+
+def device():
+    """Return the device that trains: the current GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_fast_bfloat16():
+    """Tell whether this machine multiplies bfloat16 matrices in hardware made for it."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and "amx_bf16" in cpu.read_text()
+
+
+def train(run, train_images, test_images, progress=None):
+    """Train `run` on one split and evaluate it on the other after every epoch.
+
+    train_images, test_images: `Images` before channels are chosen and pixels arranged.
+    progress: called with each epoch's metrics. Returns (model, epochs, predictions): the trained
+    model, a list of dicts (epoch, loss, accuracy, test_loss, test_accuracy, seconds), and int64
+    (N,) predictions of the last epoch. Raises `InputError` if the data do not fit the run, and
+    `DivergedError` when the loss is no longer a number.
+    """
+    if train_images.classes != test_images.classes:
+        raise InputError("classes", len(test_images.classes), "both splits need the same ones")
+    if run.epochs and len(train_images) < run.batch:
+        raise InputError("batch", run.batch, f"the training split has {len(train_images)} images")
+    where = device()
+    train_set, test_set = (_resident(images, run, where) for images in (train_images, test_images))
+    standardise = _standardise(datasets.channel(train_images, run.channels), where)
+    shape = tuple(train_set[0].shape[1:])
+    model = models.build(run.model, shape, len(train_images.classes), run.seed, **run.model_args)
+    model = model.to(where, memory_format=torch.channels_last)
+    torch.manual_seed(run.seed)  # dropout
+    step = _step(model, run, standardise, train_set)
+    order = torch.Generator().manual_seed(run.seed)
+    epochs, iteration = [], 0
+    for epoch in range(1, run.epochs + 1):
+        started = time.perf_counter()
+        model.train()
+        total = torch.zeros(2, device=where)  # summed loss, correct predictions
+        batches = torch.randperm(len(train_set[1]), generator=order).to(where).split(run.batch)
+        batches = [batch for batch in batches if len(batch) == run.batch]
+        for batch in batches:
+            step.learning_rate(run.lr / (1 + run.decay * iteration))
+            total += step(batch)
+            iteration += 1
+        seen = len(batches) * run.batch
+        loss, correct = total.tolist()
+        if not math.isfinite(loss):
+            raise DivergedError(f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}")
+        seconds = time.perf_counter() - started
+        predictions, test_loss = evaluate(model, *test_set, standardise, run.precision)
+        accuracy = float((predictions == test_images.labels).mean())
+        row = {"epoch": epoch, "loss": loss / seen, "accuracy": correct / seen,
+               "test_loss": test_loss, "test_accuracy": accuracy, "seconds": seconds}  # fmt: skip
+        epochs.append({name: round(value, 6) for name, value in row.items()})
+        if progress:
+            progress(epochs[-1])
+    if not run.epochs:
+        predictions, _ = evaluate(model, *test_set, standardise, run.precision)
+    return model, epochs, predictions
+
+
+@torch.no_grad()
+def evaluate(model, pixels, labels, standardise, precision="float32"):
+    """Return predictions int64 (N,) as an array, and the mean cross-entropy."""
+    model.eval()
+    predictions, loss = [], 0.0
+    chunks = zip(pixels.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True)
+    for x, y in chunks:
+        with _autocast(pixels.device, precision):
+            logits = model(standardise(x)).float()
+        loss += functional.cross_entropy(logits, y, reduction="sum").item()
+        predictions.append(logits.argmax(1))
+    return torch.cat(predictions).cpu().numpy(), loss / len(labels)
+
+
+class Step:
+    """Take one optimiser step on a batch of row numbers, and return (summed loss, correct)."""
+
+    def __init__(self, model, run, standardise, train_set):
+        self.model, self.run, self.standardise = model, run, standardise
+        self.pixels, self.labels = train_set
+        on_gpu = self.pixels.is_cuda
+        rate = torch.tensor(run.lr, device=self.pixels.device) if on_gpu else run.lr
+        self.optimiser = torch.optim.Adam(
+            model.parameters(), lr=rate, fused=True, capturable=on_gpu
+        )
+
+    def learning_rate(self, value):
+        """Set the rate of the next step: a number, or in place where a graph reads a tensor."""
+        for group in self.optimiser.param_groups:
+            if torch.is_tensor(group["lr"]):
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value
+
+    def __call__(self, batch):
+        """Step on `batch`, int64 (B,) row numbers of the training set."""
+        x, y = self.standardise(self.pixels[batch]), self.labels[batch]
+        self.optimiser.zero_grad(set_to_none=True)
+        with _autocast(x.device, self.run.precision):
+            logits = self.model(x).float()
+        loss = functional.cross_entropy(logits, y)
+        loss.backward()
+        self.optimiser.step()
+        correct = (logits.detach().argmax(1) == y).sum()
+        return torch.stack([loss.detach() * len(y), correct.float()])
+
+
+class GraphedStep(Step):
+    """Replay the whole step as one CUDA graph: small networks are bound by kernel launches."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        before = deepcopy(self.model.state_dict())
+        self.batch = torch.arange(self.run.batch, device=self.pixels.device)
+        side_stream = torch.cuda.Stream()
+        side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side_stream):
+            for _ in range(3):  # warm-up, as capture needs; its learning is undone below
+                super().__call__(self.batch)
+        torch.cuda.current_stream().wait_stream(side_stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.result = super().__call__(self.batch)
+        self.model.load_state_dict(before)
+        for state in self.optimiser.state.values():
+            for tensor in state.values():
+                tensor.zero_()
+
+    def __call__(self, batch):
+        """Step on `batch`, which must have the captured length."""
+        self.batch.copy_(batch)
+        self.graph.replay()
+        return self.result
+
+
+def _step(model, run, standardise, train_set):
+    one_of("optimiser", run.optimiser, ("adam",))
+    if not run.epochs:
+        return None
+    model.train()
+    kind = GraphedStep if train_set[0].is_cuda else Step
+    return kind(model, run, standardise, train_set)
+
+
+def _resident(images, run, where):
+    """Return pixels uint8 (N, C, H, W), arranged once and for all, and labels, on the device."""
+    images = datasets.channel(images, run.channels)
+    pixels = images.pixels
+    if run.arrangement:
+        pixels = arrange.apply(pixels, arrange.from_spec(run.arrangement, images.side))
+    return torch.from_numpy(pixels).to(where), torch.from_numpy(images.labels).to(where)
+
+
+def _standardise(images, where):
+    """Return the map of uint8 pixels to zero mean and unit variance per training channel."""
+    mean, std = (
+        torch.from_numpy(v).to(where)[:, None, None] for v in datasets.standardisation(images)
+    )
+    scale, shift = 1 / (255 * std), -mean / std
+
+    def standardise(pixels):
+        x = pixels.to(torch.float32, memory_format=torch.channels_last)
+        return x.mul_(scale).add_(shift)
+
+    return standardise
+
+
+def _autocast(where, precision):
+    return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")
