@@ -30,7 +30,7 @@ PRESETS = {
     for preset in (
         Preset("smoke", 1 / 16, epochs=1, seeds=2, train=200, test=100, full=False),
         Preset("quick", 1 / 8, epochs=2, seeds=2, train=10_000, test=2_000, full=False),
-        Preset("study", 1 / 8, epochs=3, seeds=3, train=None, test=None, full=True),
+        Preset("study", 1 / 8, epochs=2, seeds=3, train=None, test=None, full=True),
         Preset("paper", 1.0, epochs=100, seeds=5, train=None, test=None, full=True),
     )
 }
