@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from helpers import experiments, paths, presets, queue
+from helpers import experiments, paths, precision, presets, queue
 from helpers.errors import DivergedError, InputError, one_of
 
 
@@ -14,18 +14,17 @@ def main(arguments=None):
     train = commands.add_parser("train", help="train what has no record yet")
     train.add_argument("--paper", default="ivan2019")
     train.add_argument("--preset", default="quick")
-    train.add_argument("--workers", type=int, help="processes; default: one a core, one on a GPU")
     train.add_argument("--seconds", type=float, help="start no run after this time")
     train.add_argument("--publish", action="store_true", help="write to results/<preset>")
+    gate = commands.add_parser("gate", help="measure which networks may train in bfloat16")
+    for command, action in ((train, _train), (gate, _gate)):
+        command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
+        command.set_defaults(action=action)
     options = parser.parse_args(arguments)
     try:
-        one_of("preset", options.preset, presets.PRESETS)
         if options.workers is not None and options.workers < 1:
             raise InputError("workers", options.workers, "use at least 1")
-        folder = paths.RESULTS / options.preset if options.publish else None
-        wanted = experiments.every_run(options.paper, options.preset)
-        left = queue.train_missing(wanted, options.workers, folder, options.seconds)
-        print(f"{options.paper} {options.preset}: {len(wanted) - left} of {len(wanted)} runs done")
+        options.action(options)
     except (InputError, DivergedError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -33,6 +32,22 @@ def main(arguments=None):
         print("interrupted: finished runs are kept, the same command goes on", file=sys.stderr)
         return 130
     return 0
+
+
+def _train(options):
+    one_of("preset", options.preset, presets.PRESETS)
+    folder = paths.RESULTS / options.preset if options.publish else None
+    wanted = experiments.every_run(options.paper, options.preset)
+    left = queue.train_missing(wanted, options.workers, folder, options.seconds)
+    print(f"{options.paper} {options.preset}: {len(wanted) - left} of {len(wanted)} runs done")
+
+
+def _gate(options):
+    families = precision.measure(options.workers)["families"]
+    through = precision.passed()
+    for name, row in families.items():
+        outcome = "bfloat16" if name in through else "float32"
+        print(f"{name}: mean difference {row['mean']:+.4f}, trains in {outcome}")
 
 
 if __name__ == "__main__":

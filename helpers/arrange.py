@@ -84,7 +84,9 @@ def apply(pixels, index):
     index = np.asarray(index)
     if index.shape not in {(height * width,), (n, height * width)}:
         raise InputError(
-            "index", index.shape, f"its shape must be ({height * width},) or ({n}, {height * width})"
+            "index",
+            index.shape,
+            f"its shape must be ({height * width},) or ({n}, {height * width})",
         )
     flat = pixels.reshape(n, channels, height * width)
     if index.ndim == 1:

@@ -7,7 +7,6 @@ the data folder. What was used is said in `Images.source`; nothing is swapped si
 
 import hashlib
 import shutil
-import zipfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -127,20 +126,28 @@ def _read_npz(path, keys):
             return [file[key] for key in keys]
     except KeyError as error:
         raise InputError("data file", str(path), f"it lacks the array {error}") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except Exception as error:  # what reading a damaged archive can raise is no closed list
         raise InputError(
-            "data file", str(path), f"it is damaged ({error}); delete it and try again"
+            "data file", str(path), f"it is damaged ({_cause(error)}); delete it and try again"
         ) from None
+
+
+def _cause(error):
+    """Return an error's first line, or its type where it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _checked(name, path, images, labels, source):
     channels, side, _ = SHAPES[name]
-    shape = (len(labels), side, side, channels)
-    if images.dtype != np.uint8 or images.shape != shape or not len(labels):
+    shape = (labels.size, side, side, channels)
+    if images.dtype != np.uint8 or images.shape != shape or not labels.size:
         raise InputError(
-            "data file", str(path), f"images must be uint8 {shape}, not {images.dtype} {images.shape}"
+            "data file",
+            str(path),
+            f"images must be uint8 {shape}, not {images.dtype} {images.shape}",
         )
-    if labels.ndim != 1 or labels.min() < 0 or labels.max() >= len(CLASSES[name]):
+    whole_numbers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    if not whole_numbers or labels.min() < 0 or labels.max() >= len(CLASSES[name]):
         raise InputError("data file", str(path), f"labels must be 0 to {len(CLASSES[name]) - 1}")
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     return Images(name, pixels, labels.astype(np.int64), CLASSES[name], str(source))
@@ -180,10 +187,9 @@ def _download(name):
                 _fetch(addresses, md5, folder / of.__name__ / "raw")
             parts = [of(folder, train, download=True) for train in (True, False)]
     except (OSError, ValueError, RuntimeError) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             "data", name,
-            f"{paths.data() / name}.npz is not there and the download failed ({cause}); "
+            f"{paths.data() / name}.npz is not there and the download failed ({_cause(error)}); "
             "set DATA_DIR to a folder that has it, or use the preset smoke or quick",
         ) from None  # fmt: skip
     arrays = {"source": "torchvision's download, published hash checked"}

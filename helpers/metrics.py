@@ -21,13 +21,18 @@ def column_correlations(first, second, diagonal=True):
     """Return Pearson's r of matching columns of two confusion matrices, float64 (classes,).
 
     first, second: (classes, classes), as shares of the true class. With `diagonal` False the
-    correct predictions are left out of each column (ivan2019, Table 4 keeps them in).
+    correct predictions are left out of each column (ivan2019, Table 4 keeps them in). A column
+    that is constant goes with nothing: its r is 0.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape or first.ndim != 2 or first.shape[0] != first.shape[1]:
         raise InputError("confusion matrices", (first.shape, second.shape), "use two equal squares")
     size = len(first)
     keep = np.ones((size, size), bool) if diagonal else ~np.eye(size, dtype=bool)
-    return np.array(
-        [np.corrcoef(first[keep[:, k], k], second[keep[:, k], k])[0, 1] for k in range(size)]
-    )
+    return np.array([_pearson(first[keep[:, k], k], second[keep[:, k], k]) for k in range(size)])
+
+
+def _pearson(x, y):
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.linalg.norm(x) * np.linalg.norm(y)
+    return float(x @ y / scale) if scale > 1e-12 else 0.0

@@ -89,8 +89,12 @@ def find(run):
     A local record counts if it was made from the very data at hand; a published one counts as it
     is, since it names its data. Damaged records are named on stderr and passed over.
     """
-    published = records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
-    return published or records.read(_local(run))
+    return find_published(run) or records.read(_local(run))
+
+
+def find_published(run):
+    """Return the published record of `run`, or None; the data need not be at hand."""
+    return records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
 
 
 def execute(run, folder=None):

@@ -64,7 +64,9 @@ def train(run, train_images, test_images, progress=None):
         seen = len(batches) * run.batch
         loss, correct = total.tolist()
         if not math.isfinite(loss):
-            raise DivergedError(f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}")
+            raise DivergedError(
+                f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}"
+            )
         seconds = time.perf_counter() - started
         predictions, test_loss = evaluate(model, *test_set, standardise, run.precision)
         accuracy = float((predictions == test_images.labels).mean())

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 TINY = 4  # px: on smaller maps one matrix product can beat the convolution kernels ...
-MANY = 128  # channels: ... where there are channels enough to pay for gathering the patches
+MANY = 256  # channels: ... where there are channels enough to pay for gathering the patches
 
 
 class Conv3x3(nn.Conv2d):

@@ -1,0 +1,77 @@
+"""Evidence: the strongest records there are for an experiment, as a table."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from helpers import datasets, presets, queue, runs
+from helpers.errors import one_of
+
+PUBLISHED = ("paper", "study")  # strongest first
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Hold the records behind a claim.
+
+    preset: their scale. frame: a row per run and epoch (`table`). live: the same table of the
+    runs at the preset that was asked for. missing: runs by which stronger evidence falls short.
+    """
+
+    preset: str
+    frame: pd.DataFrame
+    live: pd.DataFrame
+    missing: dict
+
+    def last(self):
+        """Return the rows of the last epoch of each run."""
+        return self.frame[self.frame.epoch == self.frame.groupby("key").epoch.transform("max")]
+
+    def best(self):
+        """Return the rows of each run's best epoch on the test set, as the papers report."""
+        return self.frame.loc[self.frame.groupby("key").test_accuracy.idxmax()]
+
+    def note(self):
+        """Return a line that says what the evidence is."""
+        scale = presets.preset(self.preset)
+        used = self.frame.drop_duplicates(["data", "source"]).itertuples()
+        sources = "; ".join(sorted(f"{datasets.TITLES[row.data]}: {row.source}" for row in used))
+        return (
+            f"Preset {self.preset}: width {scale.width:g}, {scale.epochs} epochs, "
+            f"n = {self.frame.seed.nunique()} seeds. {sources}."
+        )
+
+
+def gather(experiment, preset):
+    """Run `experiment` at `preset` where records lack, and return its strongest `Evidence`."""
+    one_of("preset", preset, presets.PRESETS)
+    live = table(experiment(preset), queue.results(experiment(preset)))
+    missing = {}
+    for stronger in PUBLISHED[: PUBLISHED.index(preset) if preset in PUBLISHED else None]:
+        wanted = experiment(stronger)
+        found = [runs.find_published(run) for run in wanted]
+        if all(found):
+            return Evidence(stronger, table(wanted, found), live, missing)
+        missing[stronger] = found.count(None)
+    return Evidence(preset, live, live, missing)
+
+
+def table(wanted, found):
+    """Return a row per run and epoch: what was run, and the epoch's metrics."""
+    rows = []
+    for run, record in zip(wanted, found, strict=True):
+        about = {
+            "key": run.key(),
+            "data": run.data,
+            "model": run.model,
+            "depth": run.model_args.get("depth", 2 if run.model == "mlp" else None),
+            "order": run.arrangement.get("kind", "natural"),
+            "slices": run.arrangement.get("slices"),
+            "distance": run.arrangement.get("distance"),
+            "channels": run.channels,
+            "seed": run.seed,
+            "source": record["data"]["source"],
+            "confusion": record["observations"].get("confusion"),
+        }
+        rows += [about | epoch for epoch in record["epochs"]]
+    return pd.DataFrame(rows).drop_duplicates(["key", "epoch"], ignore_index=True)

@@ -1,0 +1,233 @@
+"""Every figure of the book, in one style; each function returns a closed figure to show."""
+
+from textwrap import fill
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from helpers import arrange, datasets
+from helpers.metrics import row_rates
+
+NETWORK = {"vgg": "CNN", "mlp": "MLP", "dilated": "dilated CNN", "strided": "8x8 CNN"}
+ORDER = {"natural": "natural", "pixel_permutation": "permuted"}
+CHANNEL = {"all": "RGB", "red": "red", "green": "green", "blue": "blue"}
+CHANNEL_COLOUR = {"all": "#333333", "red": "#d62728", "green": "#2ca02c", "blue": "#1f77b4"}
+
+
+def style():
+    """Set the book's look: white ground in light and dark mode, legible sizes, thin lines."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.9)
+    matplotlib.rcParams.update(
+        {
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.dpi": 110,
+            "axes.titlesize": "medium",
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def samples(pixels, index, count=5, seed=0):
+    """Show random images beside their arrangement: natural left, arranged right."""
+    chosen = np.random.default_rng(seed).choice(len(pixels), count * count, replace=False)
+    fig, axes = plt.subplots(1, 2, figsize=(7, 3.6))
+    panels = (
+        (axes[0], pixels[chosen], "natural"),
+        (axes[1], arrange.apply(pixels[chosen], index), "permuted"),
+    )
+    for axis, images, title in panels:
+        _picture(axis, _mosaic(images, count), title)
+    return _done(fig)
+
+
+def arranged(image, indices, titles):
+    """Show one image (C, H, W), as it is and under each index map."""
+    fig, axes = plt.subplots(1, len(indices) + 1, figsize=(2.2 * (len(indices) + 1), 2.5))
+    _picture(axes[0], _shown(image), "natural")
+    for axis, index, title in zip(axes[1:], indices, titles, strict=True):
+        _picture(axis, _shown(arrange.apply(image[None], index)[0]), title)
+    return _done(fig)
+
+
+def curves(frame, printed=None):
+    """Draw test accuracy against epochs, mean and range over seeds; dotted: the paper's peaks."""
+    table = frame.assign(network=frame.model.map(NETWORK), pixels=frame.order.map(ORDER))
+    fig, axis = plt.subplots(figsize=(6.4, 3.8))
+    sns.lineplot(
+        table,
+        x="epoch",
+        y="test_accuracy",
+        hue="network",
+        style="pixels",
+        marker="o",
+        dashes={"natural": "", "permuted": (3, 2)},
+        errorbar=("pi", 100),
+        ax=axis,
+    )
+    for name, value in (printed or {}).items():
+        axis.axhline(value, color="grey", lw=0.8, ls=":")
+        axis.annotate(
+            f"paper: {name}",
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(-3, 2),
+            textcoords="offset points",
+            ha="right",
+            fontsize=7,
+            color="grey",
+        )
+    axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    axis.set(xlabel="epoch", ylabel="test accuracy")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _done(fig)
+
+
+def by_level(levels, values, xlabel, printed=None):
+    """Draw accuracy (seeds, levels) against a level; crosses: what the paper prints."""
+    fig, axis = plt.subplots(figsize=(6.4, 3.8))
+    _series(axis, levels, values, "measured", "#0173b2")
+    if printed:
+        at = [list(levels).index(level) for level in printed]
+        axis.plot(at, list(printed.values()), "x", color="grey", ms=8, label="paper (full scale)")
+    axis.set(xlabel=xlabel, ylabel="test accuracy (best epoch)")
+    axis.legend()
+    return _done(fig)
+
+
+def by_channel(levels, series, xlabel):
+    """Draw accuracy against a level for all channels and for each; series: {channel: values}."""
+    fig, axis = plt.subplots(figsize=(6.4, 3.8))
+    for name, values in series.items():
+        _series(axis, levels, values, CHANNEL[name], CHANNEL_COLOUR[name])
+    axis.set(xlabel=xlabel, ylabel="test accuracy (best epoch)")
+    axis.legend()
+    return _done(fig)
+
+
+def bars(values, printed=None):
+    """Draw accuracy per network, one dot a seed; values: {name: (seeds,)}; crosses: the paper."""
+    fig, axis = plt.subplots(figsize=(6.4, 3.6))
+    names = list(values)
+    axis.bar(range(len(names)), [np.mean(values[n]) for n in names], color="#9ecae1", width=0.6)
+    for k, name in enumerate(names):
+        axis.plot(np.full(len(values[name]), k), values[name], "o", color="#08519c", ms=4)
+        if name in (printed or {}):
+            axis.plot(k, printed[name], "x", color="black", ms=8)
+    axis.set_xticks(range(len(names)), names, rotation=20, ha="right")
+    axis.set(ylabel="test accuracy (best epoch)", title="dots: seeds; crosses: the paper")
+    return _done(fig)
+
+
+def drift(distances, shares):
+    """Draw the share of pixels that end up farther than D; shares: (seeds, distances)."""
+    fig, axis = plt.subplots(figsize=(6.4, 3.2))
+    _series(axis, distances, shares, "beyond D", "#de8f05")
+    axis.set(xlabel="D (px)", ylabel="share of pixels", ylim=(0, None))
+    return _done(fig)
+
+
+def class_images(means, deviations, names):
+    """Show each class's mean image (upper row) and standard deviation (lower row)."""
+    fig, axes = plt.subplots(2, len(names), figsize=(11, 2.9))
+    for k, name in enumerate(names):
+        axes[0, k].imshow(means[k], cmap="gray", vmin=0, vmax=255)
+        axes[1, k].imshow(deviations[k], cmap="gray", vmin=0)
+        axes[0, k].set_title(name, fontsize=8)
+    for axis in axes.flat:
+        axis.axis("off")
+    return _done(fig)
+
+
+def confusions(matrices, titles, names):
+    """Show confusion matrices, rows true and columns predicted, in per cent of the true class.
+
+    matrices: each (seeds, classes, classes) of rates or counts; seeds are averaged.
+    """
+    fig, axes = plt.subplots(1, len(matrices), figsize=(6.1 * len(matrices), 5.2), squeeze=False)
+    for axis, matrix, title in zip(axes[0], matrices, titles, strict=True):
+        rates = 100 * np.mean([row_rates(m) for m in matrix], axis=0)
+        sns.heatmap(
+            rates,
+            annot=True,
+            fmt=".0f",
+            cmap="Blues",
+            cbar=False,
+            square=True,
+            ax=axis,
+            xticklabels=names,
+            yticklabels=names,
+            annot_kws={"size": 7},
+            vmin=0,
+            vmax=100,
+        )
+        axis.set(xlabel="predicted", ylabel="true", title=title)
+        axis.tick_params(labelsize=7)
+        axis.tick_params(axis="x", rotation=45)
+    return _done(fig)
+
+
+def correlations(measured, printed, names):
+    """Show r per class: dots for each seed, crosses for the paper; both {network: values}."""
+    fig, axes = plt.subplots(1, len(measured), figsize=(5 * len(measured), 3.4), sharey=True)
+    for axis, (network, values) in zip(axes, measured.items(), strict=True):
+        for seed in values:
+            axis.plot(range(len(names)), seed, "o", color="#0173b2", ms=4, alpha=0.7)
+        if network in printed:
+            axis.plot(range(len(names)), printed[network], "x", color="black", ms=7)
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+        axis.set(title=network, ylim=(-1.05, 1.05))
+    axes[0].set_ylabel("Pearson's r")
+    return _done(fig)
+
+
+def _series(axis, levels, values, label, colour):
+    values = np.asarray(values)
+    places = np.arange(len(levels))  # levels double, so equal steps are a logarithmic axis
+    axis.plot(places, values.mean(axis=0), "-", color=colour, label=label)
+    axis.plot(np.tile(places, (len(values), 1)).T, values.T, "o", color=colour, ms=3.5, alpha=0.6)
+    axis.set_xticks(places, [f"{level:g}" for level in levels])
+
+
+def _mosaic(images, columns):
+    tiles = np.pad(
+        [_shown(image) for image in images], ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255
+    )
+    n, height, width, channels = tiles.shape
+    grid = tiles.reshape(n // columns, columns, height, width, channels).swapaxes(1, 2)
+    return grid.reshape(n // columns * height, columns * width, channels)
+
+
+def _shown(image):
+    return (
+        np.repeat(image, 3, axis=0).transpose(1, 2, 0)
+        if len(image) == 1
+        else image.transpose(1, 2, 0)
+    )
+
+
+def _picture(axis, image, title):
+    axis.imshow(image, interpolation="nearest")
+    axis.set_title(title)
+    axis.axis("off")
+
+
+def _done(fig):
+    plt.close(fig)  # the cell shows the figure it returns; an open one would be shown twice
+    return fig
+
+
+def noted(fig, note):
+    """Write what the evidence is under a figure, small; return the figure."""
+    fig.supxlabel(fill(note, round(15 * fig.get_figwidth())), fontsize=7, color="#555555")
+    return fig
+
+
+def class_names(name):
+    """Return the classes of a data set as its figures label them."""
+    if name in datasets.CLASSES:
+        return datasets.CLASSES[name]
+    return datasets.load(name, "test", 10).classes

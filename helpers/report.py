@@ -1,0 +1,140 @@
+"""Tables of the report: the paper beside our figures, and the verdicts."""
+
+from html import escape
+
+import pandas as pd
+import yaml
+
+from helpers import claims, paths, verdicts
+
+LEDGER = "../ledger.html"
+
+
+class Html(str):
+    """Hold a piece of HTML that a notebook shows as it is."""
+
+    def _repr_html_(self):
+        return str(self)
+
+
+def compare(row, preset, best, last):
+    """Return the printed figures of a row beside ours, best and last epoch, in per cent.
+
+    best, last: {name of the printed figure: accuracies (seeds,)}.
+    """
+    _, entry = claims.row(row)
+    lines = []
+    for name, printed in entry["numbers"].items():
+        mean, low, high = claims.interval(best[name])
+        lines.append(
+            {
+                "": name,
+                "paper (best)": f"{100 * printed:.1f}",
+                "ours (best)": f"{100 * mean:.1f}",
+                "95 % interval": f"[{100 * low:.1f}, {100 * high:.1f}]",
+                "ours − paper": f"{100 * (mean - printed):+.1f}",
+                "ours (last)": f"{100 * sum(last[name]) / len(last[name]):.1f}",
+                "n": len(best[name]),
+            }
+        )
+    return _table(pd.DataFrame(lines), f"comparison-{row}")
+
+
+def verdict_table(row, preset):
+    """Return a row's statements with what was measured and each verdict, linked to the ledger."""
+    findings = verdicts.findings(row, preset)
+    lines = [
+        {
+            "statement": escape(finding.says),
+            "measured": escape(finding.measured()),
+            "verdict": badge(finding.verdict),
+            "why": escape(finding.why),
+            "evidence": finding.preset,
+        }
+        for finding in findings
+    ]
+    overall = claims.together(findings)
+    link = f'<p>{badge(overall)} <a href="{LEDGER}#row-{row}">{row} in the ledger</a></p>'
+    return Html(link + _table(pd.DataFrame(lines), f"verdict-{row}"))
+
+
+def badge(verdict):
+    """Return a verdict as a coloured label."""
+    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
+
+
+def ledger(preset):
+    """Return all rows of all papers as one table: claim, measurement, verdict, page."""
+    lines = []
+    for key in claims.PAPERS:
+        for entry in claims.paper(key)["rows"]:
+            lines.append(_ledger_line(key, entry, preset))
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in (
+            "row",
+            "paper",
+            "where",
+            "what the paper says",
+            "measured",
+            "verdict",
+            "evidence",
+        )
+    )
+    return Html(
+        f'<table id="ledger"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    )
+
+
+def _ledger_line(key, entry, preset):
+    row = entry["id"]
+    findings = verdicts.findings(row, preset)
+    verdict = claims.together(findings)
+    evidence = " ".join(sorted({finding.preset for finding in findings})) or "none"
+    name = row
+    if "notebook" in entry:
+        name = f'<a href="{key}/{entry["notebook"]}.html#{row}">{row}</a>'
+    measured = "<br>".join(f"{escape(f.says)}: {escape(f.measured())}" for f in findings)
+    if not findings:
+        needs = ", ".join(entry.get("needs", []))
+        measured = f"needs {escape(needs)}" if needs else "–"
+    cells = (
+        name,
+        key,
+        escape(entry["where"]),
+        escape(entry["says"]),
+        measured,
+        badge(verdict),
+        evidence,
+    )
+    data = f'data-paper="{key}" data-verdict="{verdict}" data-evidence="{evidence}"'
+    return f'<tr id="row-{row}" {data}>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def scoreboard(preset):
+    """Return how many rows of each paper have which verdict, as a table."""
+    counts = {
+        key: pd.Series(
+            [verdicts.verdict(e["id"], preset) for e in claims.paper(key)["rows"]]
+        ).value_counts()
+        for key in claims.PAPERS
+    }
+    board = pd.DataFrame(counts).T.reindex(columns=claims.VERDICTS[::-1]).fillna(0).astype(int)
+    board["rows"] = board.sum(axis=1)
+    board.loc["all"] = board.sum()
+    return board
+
+
+def findings(preset):
+    """Return the front page's sentences, each with what was measured and its verdict, Markdown."""
+    sentences = []
+    for entry in yaml.safe_load((paths.CLAIMS / "findings.yml").read_text()):
+        places = [s["id"] for s in claims.statements(entry["row"])]
+        found = verdicts.findings(entry["row"], preset)[places.index(entry["statement"])]
+        about = f"{found.measured()}; preset {found.preset}"
+        sentences.append(f"{entry['text']} ({about}): **{found.verdict}**.")
+    return sentences
+
+
+def _table(frame, identity):
+    return Html(frame.to_html(index=False, escape=False, table_id=identity, border=0))

@@ -1,0 +1,31 @@
+"""Verdicts: what is measured for each statement of a paper's claims, and its judgement."""
+
+from functools import lru_cache
+
+from helpers import claims
+from helpers.verdicts import ivan2019
+
+MEASURES = {"ivan2019": ivan2019.MEASURES}
+
+
+@lru_cache(maxsize=256)
+def findings(identity, preset):
+    """Return the `Finding`s on a row, on the strongest evidence there is.
+
+    preset: the scale to run at where nothing stronger is published. Rows of papers that are not
+    reproduced yet have none.
+    """
+    key, _ = claims.row(identity)
+    measures = MEASURES.get(key, {}).get(identity, {})
+    judged = []
+    for statement in claims.statements(identity):
+        values, scale = measures[statement["id"]](preset)
+        if "key" in statement:  # one of several printed numbers
+            values = values[statement["key"]]
+        judged.append(claims.judge(statement, (values, scale)))
+    return tuple(judged)
+
+
+def verdict(identity, preset):
+    """Return the verdict on a row, the worst of its statements'."""
+    return claims.together(findings(identity, preset))
