@@ -23,18 +23,32 @@ class Evidence:
     live: pd.DataFrame
     missing: dict
 
-    def last(self):
-        """Return the rows of the last epoch of each run."""
-        return self.frame[self.frame.epoch == self.frame.groupby("key").epoch.transform("max")]
+    def last(self, frame=None):
+        """Return the rows of the last epoch of each run, of all runs or of those in `frame`."""
+        frame = self.frame if frame is None else frame
+        return frame[frame.epoch == frame.groupby("key").epoch.transform("max")]
 
     def best(self):
         """Return the rows of each run's best epoch on the test set, as the papers report."""
         return self.frame.loc[self.frame.groupby("key").test_accuracy.idxmax()]
 
-    def note(self):
-        """Return a line that says what the evidence is."""
+    def rows(self, data):
+        """Return the rows on a data set; photo patches stand in for a CIFAR-10 that lacks."""
+        return self.frame[self.frame.data == self._used(data)]
+
+    def scale(self, data):
+        """Return the preset, and what stands in for `data` if something does."""
+        used = self._used(data)
+        return self.preset if used == data else f"{self.preset}, {datasets.TITLES[used]}"
+
+    def _used(self, data):
+        return data if (self.frame.data == data).any() else "photo_patches"
+
+    def note(self, data=None):
+        """Return a line that says what the evidence is, on one data set or on all."""
         scale = presets.preset(self.preset)
-        used = self.frame.drop_duplicates(["data", "source"]).itertuples()
+        frame = self.frame if data is None else self.rows(data)
+        used = frame.drop_duplicates(["data", "source"]).itertuples()
         sources = "; ".join(sorted(f"{datasets.TITLES[row.data]}: {row.source}" for row in used))
         return (
             f"Preset {self.preset}: width {scale.width:g}, {scale.epochs} epochs, "

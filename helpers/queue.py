@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers import runs
 
@@ -31,7 +31,7 @@ def train_missing(wanted, workers=None, folder=None, seconds=None):
     if not missing:
         return 0
     workers = min(workers or default_workers(), len(missing))
-    until = time.monotonic() + seconds if seconds else float("inf")
+    until = time.monotonic() + seconds if seconds is not None else float("inf")
     bar = tqdm(total=len(missing), unit="run", leave=False, smoothing=0,
                mininterval=0.5 if sys.stderr.isatty() else 30)  # fmt: skip
     with bar:

@@ -37,21 +37,15 @@ def accuracy(table, columns="order", **where):
     return table.pivot_table(index="seed", columns=columns, values="test_accuracy")
 
 
-def _on(name, data):
-    """Return the rows of a data set; the photo patches stand in for CIFAR-10 where it lacks."""
-    return data if (name.data == data).any() else "photo_patches"
-
-
 def _curves(preset, data):
     """Return {(model, order): (seeds, epochs)} of Table 1's networks on one data set."""
     found = evidence("table1", preset)
-    frame = found.frame[found.frame.data == _on(found.frame, data)]
     curves = {
         pair: group.pivot(index="seed", columns="epoch", values="test_accuracy").to_numpy()
-        for pair, group in frame.groupby(["model", "order"])
+        for pair, group in found.rows(data).groupby(["model", "order"])
     }
     names = {"natural": "natural", "pixel_permutation": "permuted"}
-    return {(model, names[order]): c for (model, order), c in curves.items()}, found.preset
+    return {(model, names[order]): c for (model, order), c in curves.items()}, found.scale(data)
 
 
 def cnn_below(preset, data):
@@ -172,7 +166,7 @@ def slices(preset, epoch="best"):
     rows = found.best() if epoch == "best" else found.last()
     ends = {"natural": 1, "pixel_permutation": 32}
     counts = rows.slices.astype(float).fillna(rows.order.map(ends))
-    return accuracy(rows.assign(slices=counts), "slices").to_numpy(), found.preset
+    return accuracy(rows.assign(slices=counts), "slices").to_numpy(), found.scale("cifar10")
 
 
 def four_slices(preset):
@@ -237,7 +231,7 @@ def distances(preset, channels="all"):
     """Return the CNN's best accuracy by distance, (seeds, distances)."""
     found = evidence("figure10", preset)
     best = found.best().assign(distance=lambda t: t.distance.astype(float).fillna(0))
-    return accuracy(best, "distance", channels=channels).to_numpy(), found.preset
+    return accuracy(best, "distance", channels=channels).to_numpy(), found.scale("cifar10")
 
 
 def _channels(preset):
@@ -249,9 +243,7 @@ def _channels(preset):
 def full_level(preset):
     """Return accuracy at D = 32 minus accuracy under a full permutation, per seed."""
     values, scale = distances(preset)
-    permuted = evidence("table1", preset).best()
-    permuted = accuracy(permuted, "order", model="vgg", data=_on(permuted, "cifar10"))
-    permuted = permuted["pixel_permutation"].to_numpy()
+    permuted = _curves(preset, "cifar10")[0]["vgg", "permuted"].max(axis=1)
     return values[:, -1] - permuted[: len(values)], scale
 
 
@@ -294,7 +286,7 @@ def wide_kernels(preset):
     if len({part.preset for part in parts}) > 1:
         frames, scale = [part.live for part in parts], preset
     else:
-        frames, scale = [part.frame for part in parts], parts[0].preset
+        frames, scale = [part.frame for part in parts], parts[0].scale("cifar10")
     found = {}
     for frame in frames:
         rows = frame[frame.data.isin(("cifar10", "photo_patches"))]
@@ -352,11 +344,10 @@ def _pairs(classes):
 def rates(preset, data, model, order):
     """Return last-epoch confusion matrices as shares of the true class, (seeds, 10, 10)."""
     found = evidence("table1", preset)
-    last = found.last()
+    rows = found.last(found.rows(data))
     kind = "pixel_permutation" if order == "permuted" else "natural"
-    rows = last[(last.data == _on(last, data)) & (last.model == model) & (last.order == kind)]
-    rows = rows.sort_values("seed")
-    return np.stack([metrics.row_rates(c) for c in rows.confusion]), found.preset
+    rows = rows[(rows.model == model) & (rows.order == kind)].sort_values("seed")
+    return np.stack([metrics.row_rates(c) for c in rows.confusion]), found.scale(data)
 
 
 def shirt(preset):
