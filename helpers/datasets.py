@@ -22,6 +22,7 @@ OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
            "truck")  # fmt: skip
 SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 CLASSES = {"mnist": DIGITS, "fashion_mnist": GARMENTS, "cifar10": OBJECTS}
+SAMPLE = "embedded class-balanced sample"
 NAMES = (*SHAPES, "photo_patches")
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
           "photo_patches": "photo patches"}  # fmt: skip
@@ -104,20 +105,12 @@ def _read_whole(name, split, size):
     sample = paths.EMBEDDED / f"{name}_{split}.npz"
     if not whole_set.exists():
         if size is not None and sample.exists():
-            return _read_sample(name, sample, size)
+            images = _checked(name, sample, *_read_npz(sample, ("images", "labels")), SAMPLE)
+            if size <= len(images):
+                return images
         _download(name)
     arrays = _read_npz(whole_set, (f"{split}_images", f"{split}_labels", "source"))
     return _checked(name, whole_set, *arrays)
-
-
-def _read_sample(name, path, size):
-    images, labels = _read_npz(path, ("images", "labels"))
-    if size > len(labels):
-        raise InputError(
-            "size", size,
-            f"{paths.data() / name}.npz is not there and the embedded sample has {len(labels)}",
-        )  # fmt: skip
-    return _checked(name, path, images, labels, "embedded class-balanced sample")
 
 
 def _read_npz(path, keys):

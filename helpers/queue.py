@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 
 import torch
 from tqdm import tqdm
@@ -61,8 +62,9 @@ def _in_pool(missing, workers, folder, until):
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker) as pool:
         try:
             # hand out a run when one ends, so that a time limit leaves the rest untouched
-            active = {pool.submit(runs.execute, run, folder): run
-                      for _, run in zip(range(workers), waiting, strict=False)}  # fmt: skip
+            with _deaf():
+                active = {pool.submit(runs.execute, run, folder): run
+                          for _, run in zip(range(workers), waiting, strict=False)}  # fmt: skip
             while active:
                 done = next(as_completed(active))
                 run = active.pop(done)
@@ -74,6 +76,16 @@ def _in_pool(missing, workers, folder, until):
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+
+
+@contextmanager
+def _deaf():
+    """Hold Ctrl-C back; a worker started now inherits that, also while it imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _worker():

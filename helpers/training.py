@@ -175,9 +175,10 @@ def _resident(images, run, where):
 
 def _standardise(images, where):
     """Return the map of uint8 pixels to zero mean and unit variance per training channel."""
-    mean, std = (
-        torch.from_numpy(v).to(where)[:, None, None] for v in datasets.standardisation(images)
-    )
+    mean, std = datasets.standardisation(images)
+    if not std.all():
+        raise InputError("data", images.name, "each channel of the training images must vary")
+    mean, std = (torch.from_numpy(v).to(where)[:, None, None] for v in (mean, std))
     scale, shift = 1 / (255 * std), -mean / std
 
     def standardise(pixels):

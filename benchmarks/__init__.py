@@ -1,0 +1,1 @@
+"""Measure the speed of training against the usual loop: `python -m benchmarks`."""

@@ -1,0 +1,78 @@
+"""Our training steps and the loop that a user would write, each as an endless iterator.
+
+One `next` is one step on one batch, data handling included.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from benchmarks.networks import CLASSES
+from helpers import datasets, training
+from helpers.runs import Run
+
+SIZES = {1: 60_000, 3: 50_000}  # images by channels: those of MNIST and of CIFAR-10
+
+
+def random_images(shape):
+    """Return uint8 noise as `Images`: no step is faster or slower for what the images show."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (SIZES[shape[0]], *shape), np.uint8)
+    labels = rng.integers(0, CLASSES, len(pixels))
+    return datasets.Images("noise", pixels, labels, tuple(map(str, range(CLASSES))), "random")
+
+
+def ours(model, images, batch, precision):
+    """Step as `helpers.training.train` does: resident data, and its own `Step`."""
+    run = Run("mnist", "mlp", batch=batch, precision=precision)  # the network is given, not built
+    where = training.device()
+    train_set = training._resident(images, run, where)
+    model = model.to(where, memory_format=torch.channels_last).train()
+    step = training.Step(model, run, training._standardise(images, where), train_set)
+    total = torch.zeros(2, device=where)
+    while True:
+        for rows in torch.randperm(len(images)).to(where).split(batch):
+            if len(rows) == batch:
+                step.learning_rate(run.lr)
+                total += step(rows)
+                yield
+
+
+class AsPictures(Dataset):
+    """Hand out (picture, label) as `torchvision.datasets` does: array to PIL, then transforms."""
+
+    def __init__(self, images):
+        mean, std = datasets.standardisation(images)
+        self.pixels = np.ascontiguousarray(images.pixels.transpose(0, 2, 3, 1).squeeze())
+        self.labels = images.labels
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize(mean.tolist(), std.tolist())]
+        )
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, k):
+        return self.transform(Image.fromarray(self.pixels[k])), int(self.labels[k])
+
+
+def usual(model, images, batch, workers):
+    """Step as most tutorials do: DataLoader, float32, NCHW, default Adam."""
+    loader = DataLoader(
+        AsPictures(images), batch, shuffle=True, drop_last=True,
+        num_workers=workers, persistent_workers=workers > 0,
+    )  # fmt: skip
+    optimiser = torch.optim.Adam(model.parameters(), lr=Run.lr)
+    model.train()
+    total = 0.0
+    while True:
+        for x, y in loader:
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+            yield

@@ -1,0 +1,161 @@
+"""What needs no training: definitions, arrangements, properties of the data, printed figures."""
+
+from dataclasses import replace
+from functools import lru_cache
+from itertools import permutations, product
+
+import numpy as np
+import torch
+
+from helpers import arrange, claims, datasets, models, presets
+from helpers.experiments import ivan2019
+
+ANY = "any"
+SHIRT_LIKE = (0, 2, 4, 6)  # T-shirt, pullover, coat, shirt
+
+
+def definition(_, sides=(28, 32), seeds=20):
+    """Return how many pixels Eq. 1, followed one by one, and `arrange` place differently."""
+    wrong = 0
+    for side, seed in product(sides, range(seeds)):
+        index = arrange.pixel_permutation(side, seed)
+        image = np.random.default_rng(seed).integers(256, size=(1, 1, side, side), dtype=np.uint8)
+        sigma, by_hand = arrange.inverse(index), np.zeros(side * side, np.uint8)
+        for pixel, place in enumerate(sigma):
+            by_hand[place] = image.flat[pixel]
+        wrong += int((arrange.apply(image, index).ravel() != by_hand).sum())
+    return wrong, ANY
+
+
+def same_pixels(preset, data, count=500):
+    """Return how many permuted images do not hold, and give back, their original's pixels."""
+    name = ivan2019.colour(preset) if data == "cifar10" else data
+    pixels = datasets.load(name, "test", min(count, presets.preset(preset).test or count)).pixels
+    index = arrange.pixel_permutation(pixels.shape[-1], seed=0)
+    permuted = arrange.apply(pixels, index)
+    restored = arrange.apply(permuted, arrange.inverse(index))
+    columns, moved = (np.sort(_colours(p), axis=1) for p in (pixels, permuted))
+    differ = (columns != moved).any(axis=1) | (restored != pixels).any(axis=(1, 2, 3))
+    return int(differ.sum()), ANY
+
+
+def _colours(pixels):
+    """Return each pixel as one number made of its channels, int64 (N, H * W)."""
+    weights = 256 ** np.arange(pixels.shape[1])
+    return (pixels.astype(np.int64) * weights[:, None, None]).sum(axis=1).reshape(len(pixels), -1)
+
+
+def labels(_, row, data):
+    """Return how many labels of the table differ from the data set's."""
+    printed = claims.row(row)[1]["numbers"]
+    ours = {name: k for k, name in enumerate(datasets.CLASSES[data])}
+    return len(set(printed.items()) ^ set(ours.items())) // 2, ANY
+
+
+def broken_patches(_, side=32, patches=(16, 8, 4)):
+    """Return how many shuffled patches are no patch of the original."""
+    image = arrange.identity(side).reshape(1, 1, side, side)
+    wrong = 0
+    for patch in patches:
+        shuffled = arrange.apply(image, arrange.patch_permutation(side, patch, seed=0))
+        before, after = ({p.tobytes() for p in _patches(x, patch)} for x in (image, shuffled))
+        wrong += len(after - before)
+    return wrong, ANY
+
+
+def _patches(image, patch):
+    n = image.shape[-1] // patch
+    return image.reshape(n, patch, n, patch).swapaxes(1, 2).reshape(n * n, patch * patch)
+
+
+def lost_pixels(_, side=32, distances=(1, 4, 16)):
+    """Return how many pixels the local scan loses or doubles."""
+    maps = [arrange.local_permutation(side, d, seed=0) for d in distances]
+    return sum(side * side - len(np.unique(m)) for m in maps), ANY
+
+
+@lru_cache(maxsize=1)
+def drift(side=32, distances=(1, 2, 4, 8, 16), seeds=20):
+    """Return the share of pixels that end up farther than D, float64 (seeds, distances)."""
+    return np.array(
+        [
+            [
+                (arrange.displacement(arrange.local_permutation(side, d, seed), side) > d).mean()
+                for d in distances
+            ]
+            for seed in range(seeds)
+        ]
+    )
+
+
+def drift_exists(_):
+    """Return the share of pixels beyond D at D = 1, per seed."""
+    return drift()[:, 0], ANY
+
+
+def drift_small(_):
+    """Return 10 % minus the largest share of pixels beyond D, per seed."""
+    return 0.10 - drift().max(axis=1), ANY
+
+
+def scan_bias(_, pixels=3):
+    """Return the largest deviation from 1/n! of an order's probability under the full scan.
+
+    Every outcome of the scan over `pixels` pixels in a row is listed: pixel k is swapped with
+    each of them in turn, n ** n outcomes in all.
+    """
+    counts = dict.fromkeys(permutations(range(pixels)), 0)
+    for partners in product(range(pixels), repeat=pixels):
+        order = list(range(pixels))
+        for here, there in enumerate(partners):
+            order[here], order[there] = order[there], order[here]
+        counts[tuple(order)] += 1
+    shares = np.array(list(counts.values())) / pixels**pixels
+    return float(abs(shares - 1 / len(counts)).max()), ANY
+
+
+def class_means(images):
+    """Return mean and standard deviation of each class's images, float64 (classes, H, W) each."""
+    groups = [images.pixels[images.labels == k, 0] for k in range(len(images.classes))]
+    return np.stack([g.mean(axis=0) for g in groups]), np.stack([g.std(axis=0) for g in groups])
+
+
+def alike(_, tenths=10):
+    """Return mean r among shirt-like classes minus that of other pairs, per random tenth."""
+    images = datasets.load("fashion_mnist", "train", 10_000)
+    parts = np.random.default_rng(0).integers(tenths, size=len(images))
+    inside = np.array([a in SHIRT_LIKE and b in SHIRT_LIKE for a, b in _pairs(10)])
+    values = []
+    for part in range(tenths):
+        kept = replace(
+            images, pixels=images.pixels[parts == part], labels=images.labels[parts == part]
+        )
+        r = np.corrcoef(class_means(kept)[0].reshape(10, -1))
+        r = np.array([r[a, b] for a, b in _pairs(10)])
+        values.append(r[inside].mean() - r[~inside].mean())
+    return np.array(values), ANY
+
+
+def _pairs(classes):
+    return [(a, b) for a in range(classes) for b in range(a)]
+
+
+def printed_mean(_, network):
+    """Return the mean of Table 4's ten printed r, rounded to the three digits printed."""
+    printed = claims.row("ivan-table4")[1]["printed"][network]
+    return round(float(np.mean(printed)) + 1e-12, 3), ANY
+
+
+def mlp_identity(_, side=32, seed=0):
+    """Return the largest difference of logits after permuting pixels and weights alike."""
+    shape = (3, side, side)
+    model = models.build("mlp", shape, 10, seed).double().eval()
+    index = arrange.pixel_permutation(side, seed)
+    x = np.random.default_rng(seed).normal(size=(64, *shape))
+    with torch.no_grad():
+        natural = model(torch.from_numpy(x))
+        first = model[1]  # the flattened pixels' linear layer: channels first, then positions
+        weights = first.weight.view(-1, 3, side * side)
+        first.weight.copy_(weights[:, :, torch.from_numpy(index)].flatten(1))
+        permuted = model(torch.from_numpy(arrange.apply(x, index)))
+    return float((natural - permuted).abs().max()), ANY

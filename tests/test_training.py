@@ -1,0 +1,268 @@
+"""Training: it learns, it repeats itself, and it does what a plain loop would do."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import one_line
+from torch.nn import functional
+
+from helpers import arrange, datasets, models, training
+from helpers.errors import DivergedError, InputError
+
+MEASURES = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def separable(noise):
+    """Return a function that makes images whose label is the one bright band of rows."""
+
+    def make(count, seed):
+        images = noise(count, seed=seed)
+        pixels = images.pixels // 4
+        for k, label in enumerate(images.labels):
+            pixels[k, 0, 2 * label : 2 * label + 2] += 150
+        return replace(images, pixels=pixels)
+
+    return make
+
+
+def measures(epochs):
+    """Return what was measured, without the time it took."""
+    return [[row[name] for name in MEASURES] for row in epochs]
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """Record (rate of the optimiser, rows of the batch) of every step."""
+    steps, step = [], training.Step.__call__
+
+    def spy(self, batch):
+        steps.append((float(self.optimiser.param_groups[0]["lr"]), batch.tolist()))
+        return step(self, batch)
+
+    monkeypatch.setattr(training.Step, "__call__", spy)
+    return steps
+
+
+@pytest.mark.parametrize(
+    "fields",
+    (
+        {"model": "mlp", "model_args": {}},
+        {"model": "vgg", "model_args": {"width": 1 / 16}},
+        {"model": "mlp", "model_args": {}, "arrangement": {"kind": "pixel_permutation", "seed": 0}},
+    ),
+)
+def test_it_learns_what_is_easy(separable, tiny_run, fields):
+    run = tiny_run(lr=2e-3, epochs=4, **fields)
+    _, epochs, predictions = training.train(run, separable(640, 0), separable(200, 1))
+    assert [row["epoch"] for row in epochs] == [1, 2, 3, 4]
+    assert epochs[-1]["test_accuracy"] > 0.95
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+    assert predictions.shape == (200,) and predictions.dtype == np.int64
+
+
+@pytest.mark.parametrize("model, arguments", (("mlp", {}), ("vgg", {"width": 1 / 16})))
+def test_the_same_run_gives_the_same_numbers(noise, tiny_run, model, arguments):
+    run = tiny_run(model=model, model_args=arguments, epochs=2)
+    first, second, other = (
+        training.train(replace(run, seed=seed), noise(96), noise(40, seed=1)) for seed in (5, 5, 6)
+    )
+    assert measures(first[1]) == measures(second[1])
+    assert np.array_equal(first[2], second[2])
+    for a, b in zip(first[0].parameters(), second[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert measures(first[1]) != measures(other[1])
+
+
+def test_it_equals_a_plain_loop(noise, tiny_run):
+    """Train by hand: floats in [0, 1], standardised, permuted per batch, Adam as torch has it."""
+    run = tiny_run(arrangement={"kind": "pixel_permutation", "seed": 3}, epochs=2, lr=1e-3,
+                   decay=1e-2, seed=4)  # fmt: skip
+    train_set, test_set = noise(80), noise(30, seed=1)
+    _, epochs, _ = training.train(run, train_set, test_set)
+
+    index = arrange.pixel_permutation(28, 3)
+    x = torch.from_numpy(arrange.apply(train_set.pixels, index)).float() / 255
+    x = (x - x.mean()) / x.std(unbiased=False)
+    y = torch.from_numpy(train_set.labels)
+    model = models.build("mlp", (1, 28, 28), 10, 4, **run.model_args)
+    torch.manual_seed(4)
+    optimiser = torch.optim.Adam(model.parameters())
+    order, t = torch.Generator().manual_seed(4), 0
+    for row in epochs:
+        losses = []
+        for batch in torch.randperm(80, generator=order).split(32)[:2]:
+            optimiser.param_groups[0]["lr"] = 1e-3 / (1 + 1e-2 * t)
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(model(x[batch]), y[batch])
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+            t += 1
+        assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
+
+
+def test_the_rate_decays_as_in_keras(noise, tiny_run, watch):
+    training.train(tiny_run(lr=0.01, decay=0.5, epochs=2), noise(96), noise(10))
+    assert [rate for rate, _ in watch] == pytest.approx([0.01 / (1 + 0.5 * t) for t in range(6)])
+
+
+def test_an_incomplete_batch_is_dropped_and_epochs_are_shuffled_anew(noise, tiny_run, watch):
+    training.train(tiny_run(epochs=2, batch=30), noise(100), noise(10))
+    assert [len(rows) for _, rows in watch] == [30] * 6
+    epochs = [[row for _, rows in watch[k : k + 3] for row in rows] for k in (0, 3)]
+    assert all(len(set(rows)) == 90 for rows in epochs)  # no image twice in an epoch
+    assert epochs[0] != epochs[1]
+
+
+def test_a_rate_of_zero_and_no_epochs_leave_the_weights(noise, tiny_run):
+    fresh = models.build("mlp", (1, 28, 28), 10, 0, hidden=16)
+    for fields, rows in (({"lr": 0, "epochs": 1}, 1), ({"epochs": 0}, 0)):
+        model, epochs, predictions = training.train(tiny_run(**fields), noise(64), noise(50))
+        assert len(epochs) == rows and len(predictions) == 50
+        for a, b in zip(model.parameters(), fresh.parameters(), strict=True):
+            assert torch.equal(a.cpu(), b)
+
+
+def test_progress_is_told_every_epoch(noise, tiny_run):
+    told = []
+    _, epochs, _ = training.train(tiny_run(epochs=3), noise(64), noise(10), told.append)
+    assert told == epochs and len(told) == 3
+
+
+def test_a_loss_that_is_no_number_is_one_line(noise, tiny_run, monkeypatch):
+    build = models.build
+
+    def broken(*arguments, **named):
+        model = build(*arguments, **named)
+        with torch.no_grad():
+            model[-1].bias[0] = float("nan")
+        return model
+
+    monkeypatch.setattr(models, "build", broken)
+    with pytest.raises(DivergedError) as error:
+        training.train(tiny_run(seed=3), noise(64), noise(10))
+    one_line(error, "loss: nan", "epoch 1", "mnist mlp", "seed 3", "lr")
+
+
+def test_splits_of_different_classes_are_refused(noise, tiny_run):
+    other = replace(noise(10), classes=datasets.DIGITS[:9])
+    with pytest.raises(InputError) as error:
+        training.train(tiny_run(), noise(64), other)
+    one_line(error, "classes: 9", "both splits")
+
+
+def test_a_batch_larger_than_the_split_is_refused(noise, tiny_run):
+    with pytest.raises(InputError) as error:
+        training.train(tiny_run(batch=65), noise(64), noise(10))
+    one_line(error, "batch: 65", "64 images")
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    (
+        ({"channels": "red"}, "channels: 'red'"),
+        ({"channels": "alpha"}, "channels: 'alpha'"),
+        ({"model_args": {"colour": 1}}, "colour"),
+        ({"arrangement": {"kind": "patch_permutation", "patch": 3, "seed": 0}}, "patch: 3"),
+    ),
+)
+def test_what_does_not_fit_the_data_is_one_line(noise, tiny_run, fields, part):
+    with pytest.raises(InputError) as error:
+        training.train(tiny_run(**fields), noise(64), noise(10))
+    one_line(error, part)
+
+
+def test_bfloat16_trains_and_differs_from_float32(noise, tiny_run):
+    low, full = (
+        training.train(tiny_run(precision=name), noise(32), noise(20, seed=1))
+        for name in ("bfloat16", "float32")
+    )
+    assert low[1][0]["loss"] == pytest.approx(full[1][0]["loss"], rel=0.05)
+    assert measures(low[1]) != measures(full[1])
+    assert {p.dtype for p in low[0].parameters()} == {torch.float32}  # the weights stay whole
+
+
+def test_standardised_pixels_have_mean_0_and_deviation_1(noise):
+    images = noise(50, "cifar10")
+    images = replace(images, pixels=images.pixels // np.array([1, 2, 5], "u1")[:, None, None])
+    x = training._standardise(images, "cpu")(torch.from_numpy(images.pixels)).double()
+    assert x.shape == (50, 3, 32, 32)
+    torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(3).double(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        x.std((0, 2, 3), correction=0), torch.ones(3).double(), rtol=0, atol=1e-5
+    )
+
+
+def test_test_images_are_standardised_by_the_training_images(noise, tiny_run):
+    train_set, test_set = noise(64), noise(200, seed=1)
+    brighter = replace(test_set, pixels=test_set.pixels // 2 + 128)
+    losses = [
+        training.train(tiny_run(), train_set, images)[1][0]["test_loss"]
+        for images in (test_set, brighter)
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_evaluation_counts_every_image_once(noise, monkeypatch):
+    images = noise(50)
+    model = models.build("mlp", (1, 28, 28), 10, 0, hidden=16)
+    pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
+    standardise = training._standardise(images, "cpu")
+    results = []
+    for size in (1000, 50, 7, 1):  # one batch, a full one, an incomplete last one, single images
+        monkeypatch.setattr(training, "EVALUATION_BATCH", size)
+        results.append(training.evaluate(model.train(), pixels, labels, standardise))
+    logits = model.eval()(standardise(pixels))
+    for predictions, loss in results:
+        assert np.array_equal(predictions, logits.argmax(1).numpy())
+        assert loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
+
+
+def test_the_accuracies_are_shares_of_images(noise, tiny_run):
+    test_set = noise(70, seed=1)
+    _, epochs, predictions = training.train(tiny_run(), noise(64), test_set)
+    assert epochs[0]["test_accuracy"] == round(float(np.mean(predictions == test_set.labels)), 6)
+    assert (epochs[0]["accuracy"] * 64) == pytest.approx(
+        round(epochs[0]["accuracy"] * 64), abs=1e-3
+    )
+
+
+def test_training_leaves_the_images_alone(noise, tiny_run):
+    images = noise(64)
+    before = copy.deepcopy(images.pixels)
+    training.train(tiny_run(arrangement={"kind": "pixel_permutation", "seed": 0}), images, images)
+    assert np.array_equal(images.pixels, before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_graphed_steps_equal_plain_steps(separable, tiny_run, monkeypatch):
+    # without dropout, whose random numbers a graph draws in an order of its own
+    build = models.build
+
+    def without_dropout(*given, **named):
+        network = build(*given, **named)
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Dropout):
+                layer.p = 0.0
+        return network
+
+    monkeypatch.setattr(models, "build", without_dropout)
+    graphed_step = training.GraphedStep
+    for model, arguments in (("mlp", {}), ("vgg", {"width": 1 / 8})):
+        run = tiny_run(model=model, model_args=arguments, epochs=2, lr=1e-3)
+        graphed, plain = [], []
+        for step, epochs in ((graphed_step, graphed), (training.Step, plain)):
+            monkeypatch.setattr(training, "GraphedStep", step)
+            epochs += training.train(run, separable(320, 0), separable(100, 1))[1]
+        for a, b in zip(graphed, plain, strict=True):
+            assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)
+            assert a["test_loss"] == pytest.approx(b["test_loss"], rel=1e-2)
