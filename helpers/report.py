@@ -5,9 +5,10 @@ from html import escape
 import pandas as pd
 import yaml
 
-from helpers import claims, paths, verdicts
+from helpers import claims, paths, presets, verdicts
 
 LEDGER = "../ledger.html"
+COLUMNS = ("reproduced", "not reproduced", "undecided", "paper in error", "not run", "not yet")
 
 
 class Html(str):
@@ -69,18 +70,7 @@ def ledger(preset):
     for key in claims.PAPERS:
         for entry in claims.paper(key)["rows"]:
             lines.append(_ledger_line(key, entry, preset))
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in (
-            "row",
-            "paper",
-            "where",
-            "what the paper says",
-            "measured",
-            "verdict",
-            "evidence",
-        )
-    )
+    head = "".join(f"<th>{name}</th>" for name in ("row", "the paper", "measured", "verdict"))
     return Html(
         f'<table id="ledger"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     )
@@ -88,27 +78,34 @@ def ledger(preset):
 
 def _ledger_line(key, entry, preset):
     row = entry["id"]
-    findings = verdicts.findings(row, preset)
-    verdict = claims.together(findings)
-    evidence = " ".join(sorted({finding.preset for finding in findings})) or "none"
-    name = row
+    found = verdicts.findings(row, preset)
+    verdict = claims.together(found)
+    evidence = max((finding.preset for finding in found), default="none", key=_strength)
+    name = f"<strong>{row}</strong>"
     if "notebook" in entry:
-        name = f'<a href="{key}/{entry["notebook"]}.html#{row}">{row}</a>'
-    measured = "<br>".join(f"{escape(f.says)}: {escape(f.measured())}" for f in findings)
-    if not findings:
-        needs = ", ".join(entry.get("needs", []))
-        measured = f"needs {escape(needs)}" if needs else "–"
-    cells = (
-        name,
-        key,
-        escape(entry["where"]),
-        escape(entry["says"]),
-        measured,
-        badge(verdict),
-        evidence,
-    )
-    data = f'data-paper="{key}" data-verdict="{verdict}" data-evidence="{evidence}"'
+        name = f'<a href="{key}/{entry["notebook"]}.html#{row}">{name}</a>'
+    where = f"<small>{key}<br>{escape(entry['where'])}</small>"
+    judged = f"{badge(verdict)}<br><small>evidence: {escape(evidence)}</small>"
+    cells = (f"{name}<br>{where}", escape(entry["says"]), _measured(entry, found), judged)
+    data = f'data-paper="{key}" data-verdict="{verdict}" data-evidence="{evidence.split(",")[0]}"'
     return f'<tr id="row-{row}" {data}>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _measured(entry, found):
+    """Return a list of a row's statements, or what the row needs before it can have any."""
+    if not found:
+        needs = ", ".join(entry.get("needs", []))
+        return f"needs {escape(needs)}" if needs else "–"
+    items = "".join(
+        f"<li>{escape(f.says)}: {escape(f.measured())} – <em>{f.verdict}</em></li>" for f in found
+    )
+    return f"<ul>{items}</ul>"
+
+
+def _strength(scale):
+    """Return how much a scale of evidence weighs: a trained one before an untrained one."""
+    order = ("no training", *presets.PRESETS)
+    return order.index(scale.split(",")[0])
 
 
 def scoreboard(preset):
@@ -119,20 +116,20 @@ def scoreboard(preset):
         ).value_counts()
         for key in claims.PAPERS
     }
-    board = pd.DataFrame(counts).T.reindex(columns=claims.VERDICTS[::-1]).fillna(0).astype(int)
+    board = pd.DataFrame(counts).T.reindex(columns=COLUMNS).fillna(0).astype(int)
     board["rows"] = board.sum(axis=1)
     board.loc["all"] = board.sum()
     return board
 
 
 def findings(preset):
-    """Return the front page's sentences, each with what was measured and its verdict, Markdown."""
+    """Return the front page's sentences, each with what was measured and its verdict."""
     sentences = []
     for entry in yaml.safe_load((paths.CLAIMS / "findings.yml").read_text()):
         places = [s["id"] for s in claims.statements(entry["row"])]
         found = verdicts.findings(entry["row"], preset)[places.index(entry["statement"])]
-        about = f"{found.measured()}; preset {found.preset}"
-        sentences.append(f"{entry['text']} ({about}): **{found.verdict}**.")
+        about = f"{escape(found.measured())}; {escape(found.preset)}"
+        sentences.append(Html(f"<p>{entry['text']} ({about}). {badge(found.verdict)}</p>"))
     return sentences
 
 

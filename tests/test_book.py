@@ -160,7 +160,12 @@ def test_glued_outputs_are_checked_too():
     notebook = tools.ledger()
     bad = tools.glued("bad", {"text/html": "<script></script>"})
     notebook.cells.append(new_code_cell("x", outputs=[bad]))
-    assert outputs.problems(notebook) == ["cell 6: <script>"]
+    text = tools.glued("text", {"text/markdown": "**a**", "text/plain": "<Markdown object>"})
+    notebook.cells.append(new_code_cell("x", outputs=[text]))
+    assert outputs.problems(notebook) == [
+        "cell 6: <script>",
+        "cell 7: glued Markdown does not reach other pages; glue HTML",
+    ]
 
 
 def test_pandas_tables_and_markdown_mathematics_pass():

@@ -104,7 +104,7 @@ def test_number_compares_at_paper_scale_only():
 def test_smoke_decides_nothing_that_needs_training():
     statement = {"says": "x", "rule": "order"}
     assert claims.judge(statement, ([5.0, 5.1, 5.2], "smoke")).verdict == "undecided"
-    assert claims.judge({"says": "x", "rule": "exact"}, (0, "any")).verdict == "reproduced"
+    assert claims.judge({"says": "x", "rule": "exact"}, (0, "no training")).verdict == "reproduced"
 
 
 def test_exact_and_misprint_can_fail():
@@ -142,12 +142,12 @@ def test_the_scan_of_three_pixels_is_not_uniform():
     from helpers.verdicts.ivan2019 import untrained
 
     # 27 outcomes on 6 orders: 4 or 5 each, so the worst deviates by 5/27 - 1/6 = 1/54
-    assert untrained.scan_bias("any", pixels=3)[0] == pytest.approx(1 / 54)
-    assert untrained.scan_bias("any", pixels=2)[0] == 0
+    assert untrained.scan_bias("no training", pixels=3)[0] == pytest.approx(1 / 54)
+    assert untrained.scan_bias("no training", pixels=2)[0] == 0
 
 
 def test_printed_means_of_table_4():
     from helpers.verdicts.ivan2019 import untrained
 
-    assert untrained.printed_mean("any", "CNN")[0] == 0.870
-    assert untrained.printed_mean("any", "MLP")[0] == 0.948
+    assert untrained.printed_mean("no training", "CNN")[0] == 0.870
+    assert untrained.printed_mean("no training", "MLP")[0] == 0.948

@@ -2,7 +2,7 @@
 
 A measurement takes a preset and returns (values, scale of the evidence). Values are one number per
 seed, (seeds, levels) for a trend, or a dict of them where the paper prints several numbers.
-Measurements that need no training give the scale "any".
+Measurements that need no training give the scale "no training".
 """
 
 from functools import partial

@@ -10,7 +10,7 @@ import torch
 from helpers import arrange, claims, datasets, models, presets
 from helpers.experiments import ivan2019
 
-ANY = "any"
+ANY = "no training"
 SHIRT_LIKE = (0, 2, 4, 6)  # T-shirt, pullover, coat, shirt
 
 
