@@ -147,8 +147,8 @@ def confusions(matrices, titles, names):
 
     matrices: each (seeds, classes, classes) of rates or counts; seeds are averaged.
     """
-    fig, axes = plt.subplots(1, len(matrices), figsize=(6.1 * len(matrices), 5.2), squeeze=False)
-    for axis, matrix, title in zip(axes[0], matrices, titles, strict=True):
+    fig, axes = plt.subplots(len(matrices), 1, figsize=(6.4, 5.4 * len(matrices)), squeeze=False)
+    for axis, matrix, title in zip(axes.flat, matrices, titles, strict=True):
         rates = 100 * np.mean([row_rates(m) for m in matrix], axis=0)
         sns.heatmap(
             rates,
@@ -172,15 +172,17 @@ def confusions(matrices, titles, names):
 
 def correlations(measured, printed, names):
     """Show r per class: dots for each seed, crosses for the paper; both {network: values}."""
-    fig, axes = plt.subplots(1, len(measured), figsize=(5 * len(measured), 3.4), sharey=True)
-    for axis, (network, values) in zip(axes, measured.items(), strict=True):
+    rows = (len(measured) + 1) // 2
+    fig, axes = plt.subplots(rows, 2, figsize=(8.6, 3.3 * rows), sharey=True, squeeze=False)
+    for axis, (network, values) in zip(axes.flat, measured.items(), strict=True):
         for seed in values:
             axis.plot(range(len(names)), seed, "o", color="#0173b2", ms=4, alpha=0.7)
         if network in printed:
             axis.plot(range(len(names)), printed[network], "x", color="black", ms=7)
         axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
         axis.set(title=network, ylim=(-1.05, 1.05))
-    axes[0].set_ylabel("Pearson's r")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("Pearson's r")
     return _done(fig)
 
 
