@@ -41,6 +41,24 @@ def compare(row, preset, best, last):
     return _table(pd.DataFrame(lines), f"comparison-{row}")
 
 
+def best_and_last(best, last):
+    """Return accuracies at the best and at the last epoch, in per cent.
+
+    best, last: {name: accuracies (seeds,)}.
+    """
+    lines = []
+    for name, values in best.items():
+        mean, low, high = claims.interval(values)
+        lines.append({
+            "": name,
+            "best": f"{100 * mean:.1f}",
+            "95 % interval": f"[{100 * low:.1f}, {100 * high:.1f}]",
+            "last": f"{100 * sum(last[name]) / len(last[name]):.1f}",
+            "n": len(values),
+        })  # fmt: skip
+    return _table(pd.DataFrame(lines), "best-and-last")
+
+
 def verdict_table(row, preset):
     """Return a row's statements with what was measured and each verdict, linked to the ledger."""
     findings = verdicts.findings(row, preset)

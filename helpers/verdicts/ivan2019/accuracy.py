@@ -113,11 +113,12 @@ def slice_ends(preset, epoch="best"):
     return {"1 slice": values[:, 0], "32 slices": values[:, -1]}, scale
 
 
-def distances(preset, channels="all"):
-    """Return the CNN's best accuracy by distance, (seeds, distances)."""
+def distances(preset, channels="all", epoch="best"):
+    """Return the CNN's accuracy at its best or last epoch by distance, (seeds, distances)."""
     found = evidence("figure10", preset)
-    best = found.best().assign(distance=lambda t: t.distance.astype(float).fillna(0))
-    return by_seed(best, "distance", channels=channels).to_numpy(), found.scale("cifar10")
+    rows = found.best() if epoch == "best" else found.last()
+    rows = rows.assign(distance=rows.distance.astype(float).fillna(0))
+    return by_seed(rows, "distance", channels=channels).to_numpy(), found.scale("cifar10")
 
 
 def _channels(preset):
@@ -163,8 +164,8 @@ def spread(preset):
     return (values.max(axis=0) - values.min(axis=0))[:, ::-1], distances(preset)[1]
 
 
-def wide_kernels(preset):
-    """Return best accuracy on permuted colour images per network, and the evidence's preset.
+def wide_kernels(preset, epoch="best"):
+    """Return accuracy on permuted colour images per network, at its best or last epoch.
 
     Compares networks at one scale: all of Figure 11, Section 5 and Table 1 there, or none.
     """
@@ -179,7 +180,8 @@ def wide_kernels(preset):
         rows = rows[rows.order == "pixel_permutation"]
         for (model, depth), group in rows.groupby(["model", "depth"], dropna=False):
             name = model if model != "mlp" else f"mlp {int(depth)}"
-            found[name] = group.groupby("seed").test_accuracy.max().to_numpy()
+            runs = group.sort_values("epoch").groupby("seed").test_accuracy
+            found[name] = (runs.max() if epoch == "best" else runs.last()).to_numpy()
     return found, scale
 
 
