@@ -92,12 +92,14 @@ def judge_same(differences, margin):
 
 
 def judge_trend(series):
-    """Judge "falls from level to level" by Page's test; series (seeds, levels), >= 3 levels.
+    """Judge "falls from level to level" by Page's test; series (seeds, levels).
 
     Reproduced if the falling trend has p < 0.025, not reproduced if the rising one has. The
-    effect shown is the first level minus the last.
+    effect shown is the first level minus the last; with two levels it alone decides.
     """
     series = np.asarray(series, float)
+    if series.shape[1] == 2:
+        return judge_order(series[:, 0] - series[:, 1])
     mean, low, high = interval(series[:, 0] - series[:, -1])
     falling = stats.page_trend_test(series[:, ::-1]).pvalue
     rising = stats.page_trend_test(series).pvalue
@@ -145,8 +147,6 @@ def judge(statement, measurement):
         mean, low, high = interval(values)
         why = f"compared at the preset paper only; this is {preset}"
         result = ("not run", why, mean, low, high, len(values))
-    elif rule == "trend" and np.shape(values)[1] < 3:
-        result = ("undecided", "fewer than three levels", None, None, None, len(values))
     else:
         result = RULES[rule](values, **arguments)
     verdict, why, estimate, low, high, n = result

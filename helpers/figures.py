@@ -99,10 +99,14 @@ def by_level(levels, values, xlabel, printed=None):
 
 
 def by_channel(levels, series, xlabel):
-    """Draw accuracy against a level for all channels and for each; series: {channel: values}."""
+    """Draw accuracy against a level for all channels and for each.
+
+    series: {channel: (its levels, accuracies (seeds, its levels))}; levels: all there are.
+    """
     fig, axis = plt.subplots(figsize=(6.4, 3.8))
-    for name, values in series.items():
-        _series(axis, levels, values, CHANNEL[name], CHANNEL_COLOUR[name])
+    for name, (own, values) in series.items():
+        places = [list(levels).index(level) for level in own]
+        _series(axis, levels, values, CHANNEL[name], CHANNEL_COLOUR[name], places)
     axis.set(xlabel=xlabel, ylabel="test accuracy (best epoch)")
     axis.legend()
     return _done(fig)
@@ -186,12 +190,14 @@ def correlations(measured, printed, names):
     return _done(fig)
 
 
-def _series(axis, levels, values, label, colour):
+def _series(axis, levels, values, label, colour, places=None):
+    """Draw values (seeds, levels), which lie at `places` among the levels, by default at all."""
     values = np.asarray(values)
-    places = np.arange(len(levels))  # levels double, so equal steps are a logarithmic axis
+    # levels double, so that equal steps are a logarithmic axis
+    places = np.arange(len(levels)) if places is None else np.asarray(places)
     axis.plot(places, values.mean(axis=0), "-", color=colour, label=label)
     axis.plot(np.tile(places, (len(values), 1)).T, values.T, "o", color=colour, ms=3.5, alpha=0.6)
-    axis.set_xticks(places, [f"{level:g}" for level in levels])
+    axis.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
 
 
 def _mosaic(images, columns):

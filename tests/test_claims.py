@@ -91,6 +91,12 @@ def test_trend_errs_and_finds_as_stated():
         assert rate(claims.judge_trend, lambda r: r.normal(0, 1, (2, 6)), verdict) < 0.04
 
 
+def test_a_trend_over_two_levels_is_an_order():
+    falling = [[0.5, 0.3], [0.51, 0.31], [0.5, 0.29]]
+    assert claims.judge_trend(falling)[0] == "reproduced"
+    assert claims.judge_trend([row[::-1] for row in falling])[0] == "not reproduced"
+
+
 def test_number_compares_at_paper_scale_only():
     statement = {"says": "x", "rule": "number", "printed": 0.9, "tolerance": 0.01}
     assert claims.judge(statement, ([0.9, 0.9], "study")).verdict == "not run"

@@ -115,16 +115,20 @@ def slice_ends(preset, epoch="best"):
 
 def distances(preset, channels="all", epoch="best"):
     """Return the CNN's accuracy at its best or last epoch by distance, (seeds, distances)."""
+    table, scale = _by_distance(preset, channels, epoch)
+    return table.to_numpy(), scale
+
+
+def _by_distance(preset, channels, epoch="best"):
     found = evidence("figure10", preset)
     rows = found.best() if epoch == "best" else found.last()
     rows = rows.assign(distance=rows.distance.astype(float).fillna(0))
-    return by_seed(rows, "distance", channels=channels).to_numpy(), found.scale("cifar10")
+    return by_seed(rows, "distance", channels=channels), found.scale("cifar10")
 
 
 def _channels(preset):
     """Return best accuracy (channels, seeds, distances) of red, green and blue."""
-    found = [distances(preset, channel)[0] for channel in ivan2019.INPUTS[1:]]
-    return np.stack(found)
+    return np.stack([distances(preset, channel)[0] for channel in ivan2019.INPUTS[1:]])
 
 
 def full_level(preset):
@@ -136,8 +140,9 @@ def full_level(preset):
 
 def gaps(preset):
     """Return RGB minus the mean single channel, (seeds, distances)."""
-    values, scale = distances(preset)
-    return values - _channels(preset).mean(axis=0), scale
+    table, scale = _by_distance(preset, "all")
+    shared = _by_distance(preset, "red")[0].columns  # a single channel may have fewer distances
+    return table[shared].to_numpy() - _channels(preset).mean(axis=0), scale
 
 
 def channel_cost(preset):
