@@ -20,8 +20,9 @@ CONFIDENCE = 0.95
 class Finding:
     """Hold the verdict on one statement.
 
-    estimate, low, high: the measured effect and its 95 % interval, in `unit`; None where there
-    is none. n: seeds or repeats behind it. preset: the scale of the evidence.
+    estimate, low, high: the measured effect and its 95 % interval, None where there is none; a
+    share where `unit` is "%" or begins with "points". n: seeds or repeats behind it. preset: the
+    scale of the evidence.
     """
 
     says: str
@@ -38,9 +39,14 @@ class Finding:
         """Return the effect with n and interval as one short text."""
         if self.estimate is None:
             return "–"
-        text = f"{self.estimate:.4g}"
+        share = self.unit.startswith(("points", "%"))  # shares are shown in per cent
+        estimate, low, high = (
+            None if value is None else f"{100 * value:.1f}" if share else f"{value:.3g}"
+            for value in (self.estimate, self.low, self.high)
+        )
+        text = estimate
         if self.low is not None and np.isfinite(self.low):
-            text += f" [{self.low:.4g}, {self.high:.4g}]"
+            text += f" [{low}, {high}]"
         text += f" {self.unit}" if self.unit else ""
         return text if self.n is None else f"{text}, n = {self.n}"
 
