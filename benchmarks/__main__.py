@@ -42,7 +42,7 @@ def main(arguments=None):
         return 2
     torch.set_num_threads(1)
     machine = {
-        **runs._provenance(),
+        **runs.provenance(),
         "cores": os.cpu_count(),
         "fast_bfloat16": training.has_fast_bfloat16(),
         "load_before": round(os.getloadavg()[0], 2),

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from helpers import experiments, paths, precision, presets, queue
+from helpers import experiments, gate, paths, precision, presets, queue
 from helpers.errors import DivergedError, InputError, one_of
 
 
@@ -16,8 +16,8 @@ def main(arguments=None):
     train.add_argument("--preset", default="quick")
     train.add_argument("--seconds", type=float, help="start no run after this time")
     train.add_argument("--publish", action="store_true", help="write to results/<preset>")
-    gate = commands.add_parser("gate", help="measure which networks may train in bfloat16")
-    for command, action in ((train, _train), (gate, _gate)):
+    measure = commands.add_parser("gate", help="measure which networks may train in bfloat16")
+    for command, action in ((train, _train), (measure, _gate)):
         command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
         command.set_defaults(action=action)
     options = parser.parse_args(arguments)
@@ -43,7 +43,7 @@ def _train(options):
 
 
 def _gate(options):
-    families = precision.measure(options.workers)["families"]
+    families = gate.measure(options.workers)["families"]
     through = precision.passed()
     for name, row in families.items():
         outcome = "bfloat16" if name in through else "float32"

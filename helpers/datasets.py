@@ -7,13 +7,14 @@ the data folder. What was used is said in `Images.source`; nothing is swapped si
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from helpers import paths
+from helpers import paths, photos
 from helpers.errors import InputError, one_of, whole
+from helpers.images import Images
 
 DIGITS = tuple("0123456789")
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
@@ -28,36 +29,6 @@ TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-
           "photo_patches": "photo patches"}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Images:
-    """Hold one split of one data set.
-
-    pixels: uint8 (N, C, H, W). labels: int64 (N,), from 0. classes: their names, in order.
-    source: a line that says where the images come from.
-    """
-
-    name: str
-    pixels: np.ndarray
-    labels: np.ndarray
-    classes: tuple
-    source: str
-
-    def __len__(self):
-        return len(self.labels)
-
-    @property
-    def side(self):
-        """Return the height and width in px."""
-        return self.pixels.shape[-1]
-
-    def fingerprint(self):
-        """Return the sha256 of shape, pixels and labels, as 64 hex digits."""
-        digest = hashlib.sha256(repr(self.pixels.shape).encode())
-        digest.update(np.ascontiguousarray(self.pixels))
-        digest.update(np.ascontiguousarray(self.labels))
-        return digest.hexdigest()
-
-
 def load(name, split, size=None):
     """Load a split as `Images`; `size` keeps that many, class-balanced and the same every time.
 
@@ -69,9 +40,7 @@ def load(name, split, size=None):
     if size is not None:
         whole("size", size, 1)
     if name == "photo_patches":
-        from helpers.photos import photo_patches
-
-        images = photo_patches(split)
+        images = photos.photo_patches(split)
     else:
         images = _read_whole(name, split, size)
     return images if size is None else _balanced(images, size)

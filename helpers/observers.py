@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from helpers import metrics
-from helpers.datasets import Images
+from helpers.images import Images
 
 
 @dataclass(frozen=True)

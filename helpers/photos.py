@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from helpers.datasets import Images
+from helpers.images import Images
 
 PHOTOGRAPHS = ("astronaut", "cat", "coffee", "hubble_deep_field", "immunohistochemistry",
                "motorcycle", "retina", "rocket", "china", "flower")  # fmt: skip

@@ -1,18 +1,10 @@
 """The precision gate: bfloat16 is used only by model families for which it changed nothing."""
 
-from itertools import product
-from statistics import mean, stdev
-
-from helpers import paths, presets, records, training
-from helpers.errors import InputError
-from helpers.models import MODELS
+from helpers import paths, records, training
 
 GATE = paths.RESULTS / "gate" / "precision.json"
 LIMIT = 0.003  # share of test images: largest mean difference of accuracy that passes
 LEAST_SEEDS = 5
-DATA = ("mnist", "photo_patches")  # grey 28 px, colour 32 px: both come with the project
-ORDERS = ("natural", "permuted")
-KINDS = ("float32", "bfloat16")
 
 
 def choose(run):
@@ -34,78 +26,6 @@ def verdict(differences):
     return len(differences) >= LEAST_SEEDS and abs(sum(differences) / len(differences)) <= LIMIT
 
 
-def measure(workers=None):
-    """Train every family in both precisions at preset quick, write the gate record, return it.
-
-    Runs that differ in nothing but precision are paired. Interrupted, it goes on from the runs
-    that are done. Raises `InputError` where bfloat16 is not fast.
-    """
-    from helpers import queue, runs  # which themselves ask this module
-
-    if not training.has_fast_bfloat16():
-        raise InputError(
-            "precision", "bfloat16",
-            "it is only emulated on this machine, far slower than float32; "
-            "measure the gate on a CPU with AMX or on a GPU, until then all networks use float32",
-        )  # fmt: skip
-    wanted = {family: _runs(family) for family in MODELS}
-    every = [run for cells in wanted.values() for run in cells.values()]
-    done = dict(zip([run.key() for run in every], queue.results(every, workers), strict=True))
-    families = {}
-    for family, cells in wanted.items():
-        last = {cell: done[run.key()]["epochs"][-1] for cell, run in cells.items()}
-        accuracy = {cell: epoch["test_accuracy"] for cell, epoch in last.items()}
-        keys = sorted(run.key() for run in cells.values())
-        families[family] = {**compare(accuracy), "runs": keys}
-    record = {"families": families, "machine": runs._provenance(), "limit": LIMIT}
-    records.write(GATE, record)
-    return record
-
-
-def compare(accuracy):
-    """Return a family's differences, their mean, and what it concludes in each precision.
-
-    accuracy: final test accuracy by (seed, data, order, precision). A seed's difference is the
-    mean over data sets and orders. A conclusion says, for each data set, which order the family
-    learns better, if the mean gap over the seeds exceeds two standard errors.
-    """
-    seeds = sorted({seed for seed, *_ in accuracy})
-    differences = [
-        mean(accuracy[seed, d, o, "bfloat16"] - accuracy[seed, d, o, "float32"]
-             for d, o in product(DATA, ORDERS))
-        for seed in seeds
-    ]  # fmt: skip
-    gaps = {
-        kind: {d: [accuracy[s, d, "natural", kind] - accuracy[s, d, "permuted", kind]
-                   for s in seeds] for d in DATA}
-        for kind in KINDS
-    }  # fmt: skip
-    conclusions = {kind: {d: _better(g) for d, g in row.items()} for kind, row in gaps.items()}
-    return {"differences": differences, "mean": mean(differences), "conclusions": conclusions}
-
-
 def _passes(row):
     conclusions = row["conclusions"]
     return verdict(row["differences"]) and conclusions["bfloat16"] == conclusions["float32"]
-
-
-def _better(gaps):
-    doubt = 2 * stdev(gaps) / len(gaps) ** 0.5
-    return "natural" if mean(gaps) > doubt else "permuted" if mean(gaps) < -doubt else "neither"
-
-
-def _runs(family):
-    """Return the runs of a family by (seed, data, order, precision)."""
-    from helpers.runs import Run
-
-    scale = presets.preset("quick")
-    width = {"model_args": {"width": scale.width}} if family == "vgg" else {}
-    return {
-        (seed, data, order, kind): Run(
-            data, family, seed,
-            {} if order == "natural" else {"kind": "pixel_permutation", "seed": seed},
-            train_size=scale.train, test_size=scale.test, epochs=scale.epochs,
-            precision=kind, **width,
-        )
-        for seed, data, order, kind in product(range(LEAST_SEEDS), DATA, ORDERS, KINDS)
-    }  # fmt: skip

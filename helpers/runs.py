@@ -119,7 +119,7 @@ def execute(run, folder=None):
         "parameters": models.parameters(model),
         "epochs": epochs,
         "observations": {name: OBSERVERS[name](trained) for name in run.observers},
-        "provenance": {**_provenance(), "precision": chosen, "started": round(started),
+        "provenance": {**provenance(), "precision": chosen, "started": round(started),
                        "seconds": round(time.time() - started, 1)},
     }  # fmt: skip
     path = _local(run) if folder is None else folder / _local(run).name
@@ -136,7 +136,7 @@ def _local(run):
 
 
 @lru_cache(maxsize=1)
-def _provenance():
+def provenance():
     """Return versions, device and commit of this process."""
     on_gpu = torch.cuda.is_available()
     try:

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from helpers import __main__ as commands
+from helpers import gate as gate_module
 from helpers import models, precision, queue, records, training
 from helpers.errors import InputError
 from helpers.runs import Run
@@ -93,23 +94,23 @@ def accuracies(bfloat16_gap=0.1, shift=0.0):
         + gap[kind] * (order == "natural")
         + shift * (kind == "bfloat16")
         for seed, data, order, kind in product(
-            range(5), precision.DATA, precision.ORDERS, precision.KINDS
+            range(5), gate_module.DATA, gate_module.ORDERS, gate_module.KINDS
         )
     }
 
 
 def test_compare_pairs_the_seeds_and_states_what_is_concluded():
-    row = precision.compare(accuracies(shift=0.002))
+    row = gate_module.compare(accuracies(shift=0.002))
     assert row["differences"] == pytest.approx([0.002] * 5)
     assert row["mean"] == pytest.approx(0.002)
-    assert row["conclusions"]["float32"] == dict.fromkeys(precision.DATA, "natural")
+    assert row["conclusions"]["float32"] == dict.fromkeys(gate_module.DATA, "natural")
     assert row["conclusions"]["bfloat16"] == row["conclusions"]["float32"]
 
 
 def test_compare_notices_a_conclusion_that_changed():
-    conclusions = precision.compare(accuracies(bfloat16_gap=-0.1))["conclusions"]
+    conclusions = gate_module.compare(accuracies(bfloat16_gap=-0.1))["conclusions"]
     assert set(conclusions["bfloat16"].values()) == {"permuted"}
-    assert set(precision.compare(accuracies(-0.002))["conclusions"]["bfloat16"].values()) == {
+    assert set(gate_module.compare(accuracies(-0.002))["conclusions"]["bfloat16"].values()) == {
         "neither"
     }
 
@@ -146,7 +147,7 @@ def test_measure_pairs_every_family_and_writes_the_record(gate, monkeypatch, cap
         halves = [
             {tuple(sorted((k, str(v)) for k, v in run.spec().items() if k != "precision"))
              for run in own if run.precision == kind}
-            for kind in precision.KINDS
+            for kind in gate_module.KINDS
         ]  # fmt: skip
         assert halves[0] == halves[1]  # pairs differ in nothing but precision
 
@@ -154,7 +155,7 @@ def test_measure_pairs_every_family_and_writes_the_record(gate, monkeypatch, cap
 def test_the_gate_refuses_a_machine_without_fast_bfloat16(gate, monkeypatch, capsys):
     monkeypatch.setattr(training, "has_fast_bfloat16", lambda: False)
     with pytest.raises(InputError, match="precision: 'bfloat16'"):
-        precision.measure()
+        gate_module.measure()
     assert commands.main(["gate"]) == 2
     output = capsys.readouterr()
     assert output.out == ""
