@@ -114,10 +114,12 @@ KINDS = {
 }
 
 
-def from_spec(spec, side):
+def from_spec(spec, side, images=1, part=0):
     """Return the index map that a run's `arrangement` describes; {} is the natural order.
 
     spec: {"kind": one of KINDS, ...its arguments}; `slices` may stand for `patch` = side / slices.
+    With `per_image` (block swaps only) every one of `images` has a map of its own, and `part`
+    (0 for training, 1 for test images) keeps the draws of the two splits apart.
     """
     if not spec:
         return identity(side)
@@ -128,6 +130,9 @@ def from_spec(spec, side):
         if side % slices:
             raise InputError("arrangement.slices", slices, f"use a divisor of the side, {side}")
         spec["patch"] = side // slices
+    if spec.pop("per_image", False):
+        entropy = np.random.SeedSequence([whole("seed", spec.get("seed")), part])
+        spec |= {"images": images, "seed": int(entropy.generate_state(1)[0])}
     try:
         return KINDS[kind](side, **spec)
     except TypeError as error:

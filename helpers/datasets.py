@@ -29,8 +29,8 @@ TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-
           "photo_patches": "photo patches"}  # fmt: skip
 
 
-def load(name, split, size=None):
-    """Load a split as `Images`; `size` keeps that many, class-balanced and the same every time.
+def load(name, split, size=None, sample=0):
+    """Load a split as `Images`; `size` keeps that many, class-balanced, drawn with seed `sample`.
 
     name: mnist, fashion_mnist, cifar10 or photo_patches. split: train or test. Raises
     `InputError` for bad arguments, for a damaged file, and where the data cannot be had.
@@ -43,7 +43,7 @@ def load(name, split, size=None):
         images = photos.photo_patches(split)
     else:
         images = _read_whole(name, split, size)
-    return images if size is None else _balanced(images, size)
+    return images if size is None else _balanced(images, size, sample)
 
 
 def on_disk(name):
@@ -115,11 +115,11 @@ def _checked(name, path, images, labels, source):
     return Images(name, pixels, labels.astype(np.int64), CLASSES[name], str(source))
 
 
-def _balanced(images, size):
-    """Keep `size` images, classes as equal as can be, in an order that a fixed seed draws."""
+def _balanced(images, size, sample):
+    """Keep `size` images, classes as equal as can be, in an order that the seed `sample` draws."""
     if size > len(images):
         raise InputError("size", size, f"{images.name} has {len(images)} images in this split")
-    order = np.random.default_rng(0).permutation(len(images))
+    order = np.random.default_rng(whole("sample", sample)).permutation(len(images))
     labels = images.labels[order]
     rank = np.empty(len(labels), np.int64)  # 0 for the first image of its class, 1 for the second
     for label in range(len(images.classes)):
@@ -183,9 +183,12 @@ def _save_npz(path, arrays):
     paths.write_atomic(path, buffer.getvalue())
 
 
-@lru_cache(maxsize=4)
-def splits(name, train_size, test_size):
-    """Load both splits once per process and return (train, test, their joint fingerprint)."""
-    train, test = load(name, "train", train_size), load(name, "test", test_size)
+@lru_cache(maxsize=16)
+def splits(name, train_size, test_size, sample=0):
+    """Load both splits once per process and return (train, test, their joint fingerprint).
+
+    sample: seed that draws the training images; the test images are always the same.
+    """
+    train, test = load(name, "train", train_size, sample), load(name, "test", test_size)
     joint = hashlib.sha256((train.fingerprint() + test.fingerprint()).encode()).hexdigest()
     return train, test, joint

@@ -12,7 +12,7 @@ import torch
 
 from helpers import datasets, models, paths, precision, records, training
 from helpers.errors import InputError, one_of, whole
-from helpers.observers import OBSERVERS, Trained
+from helpers.observers import OBSERVERS
 
 TRAINING_VERSION = 1  # raise it when the same run would train differently
 
@@ -27,7 +27,10 @@ class Run:
     lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
     precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
     and the precision gate passed the model. seed: weights, batches and dropout.
-    observers: names in `observers.OBSERVERS`.
+    observers: names in `observers.OBSERVERS`, asked when training has ended. watch: the same while
+    it goes on, {"steps": optimiser steps, 0 before the first, "observers": names}.
+    degradation: `degrade.apply`'s description, {} for none; it comes before the arrangement.
+    sample: seed that draws `train_size` images from the training split.
     """
 
     data: str
@@ -45,15 +48,22 @@ class Run:
     batch: int = 32
     precision: str = "auto"
     observers: tuple = ("confusion",)
+    watch: dict = field(default_factory=dict)
+    degradation: dict = field(default_factory=dict)
+    sample: int = 0
 
     def __post_init__(self):
         one_of("data", self.data, datasets.NAMES)
         one_of("model", self.model, models.MODELS)
-        one_of("optimiser", self.optimiser, ("adam",))
+        one_of("optimiser", self.optimiser, training.OPTIMISERS)
         one_of("precision", self.precision, ("auto", *training.PRECISIONS))
-        for observer in self.observers:
+        if self.watch and set(self.watch) != {"steps", "observers"}:
+            raise InputError("watch", self.watch, "use {'steps': [...], 'observers': [...]}")
+        for observer in (*self.observers, *self.watch.get("observers", ())):
             one_of("observers", observer, OBSERVERS)
-        for name, least in (("seed", 0), ("epochs", 0), ("batch", 1)):
+        for step in self.watch.get("steps", ()):
+            whole("watch.steps", step)
+        for name, least in (("seed", 0), ("epochs", 0), ("batch", 1), ("sample", 0)):
             whole(name, getattr(self, name), least)
         for name in ("lr", "decay"):
             value = getattr(self, name)
@@ -103,10 +113,15 @@ def execute(run, folder=None):
     train_images, test_images, fingerprint = _splits(run)
     chosen = precision.choose(run)
     started = time.time()
-    model, epochs, predictions = training.train(
-        replace(run, precision=chosen), train_images, test_images
+    watched = []
+
+    def look(step, view):
+        seen = {name: OBSERVERS[name](view) for name in run.watch["observers"]}
+        watched.append({"step": step, **seen})
+
+    view, epochs = training.train(
+        replace(run, precision=chosen), train_images, test_images, watch=look
     )
-    trained = Trained(model, test_images, predictions)
     record = {
         "run": run.spec(),
         "data": {
@@ -116,9 +131,10 @@ def execute(run, folder=None):
             "train": len(train_images),
             "test": len(test_images),
         },
-        "parameters": models.parameters(model),
+        "parameters": models.parameters(view.model),
         "epochs": epochs,
-        "observations": {name: OBSERVERS[name](trained) for name in run.observers},
+        "observations": {name: OBSERVERS[name](view) for name in run.observers},
+        **({"watched": watched} if run.watch else {}),
         "provenance": {**provenance(), "precision": chosen, "started": round(started),
                        "seconds": round(time.time() - started, 1)},
     }  # fmt: skip
@@ -128,7 +144,7 @@ def execute(run, folder=None):
 
 
 def _splits(run):
-    return datasets.splits(run.data, run.train_size, run.test_size)
+    return datasets.splits(run.data, run.train_size, run.test_size, run.sample)
 
 
 def _local(run):

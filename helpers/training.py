@@ -3,16 +3,53 @@
 import math
 import time
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from helpers import arrange, datasets, models
+from helpers import arrange, datasets, degrade, models
 from helpers.errors import DivergedError, InputError, one_of
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}  # SGD has no momentum here
 EVALUATION_BATCH = 1000  # images; evaluation needs no gradients, so batches may be large
+
+
+@dataclass(frozen=True)
+class View:
+    """Hold what an observer may look at: a model, and the images as it sees them.
+
+    train, test: uint8 (N, C, H, W) and labels int64 (N,) on the device, degraded and arranged.
+    classes: how many. predictions: int64 (N,) labels of the test images, None while training.
+    """
+
+    run: object
+    model: nn.Module
+    train: tuple
+    test: tuple
+    classes: int
+    standardise: object
+    predictions: np.ndarray | None = None
+
+    def inputs(self, count):
+        """Return the first training images, float32 (count, C, H, W), as the model gets them."""
+        return self.standardise(self.train[0][:count])
+
+    def accuracy(self, count):
+        """Return the share of the first `count` test images that the model labels correctly."""
+        pixels, labels = (part[:count] for part in self.test)
+        found, _ = evaluate(self.model, pixels, labels, self.standardise, self.run.precision)
+        return float((found == labels.cpu().numpy()).mean())
+
+    def untrained(self):
+        """Return the model as it was before its first step, on the CPU."""
+        shape = tuple(self.train[0].shape[1:])
+        return models.build(self.run.model, shape, self.classes, self.run.seed,
+                            **self.run.model_args)  # fmt: skip
 
 
 def device():
@@ -28,29 +65,36 @@ def has_fast_bfloat16():
     return cpu.exists() and "amx_bf16" in cpu.read_text()
 
 
-def train(run, train_images, test_images, progress=None):
+def train(run, train_images, test_images, progress=None, watch=None):
     """Train `run` on one split and evaluate it on the other after every epoch.
 
     train_images, test_images: `Images` before channels are chosen and pixels arranged.
-    progress: called with each epoch's metrics. Returns (model, epochs, predictions): the trained
-    model, a list of dicts (epoch, loss, accuracy, test_loss, test_accuracy, seconds), and int64
-    (N,) predictions of the last epoch. Raises `InputError` if the data do not fit the run, and
-    `DivergedError` when the loss is no longer a number.
+    progress: called with each epoch's metrics. watch: called with (step, `View`) at the steps that
+    the run names. Returns (view, epochs): the `View` after the last epoch, and a list of dicts
+    (epoch, loss, accuracy, test_loss, test_accuracy, seconds). Raises `InputError` if the data do
+    not fit the run, and `DivergedError` when the loss is no longer a number.
     """
     if train_images.classes != test_images.classes:
         raise InputError("classes", len(test_images.classes), "both splits need the same ones")
     if run.epochs and len(train_images) < run.batch:
         raise InputError("batch", run.batch, f"the training split has {len(train_images)} images")
     where = device()
-    train_set, test_set = (_resident(images, run, where) for images in (train_images, test_images))
+    train_set, test_set = (
+        _resident(images, run, where, part)
+        for part, images in enumerate((train_images, test_images))
+    )
     standardise = _standardise(datasets.channel(train_images, run.channels), where)
-    shape = tuple(train_set[0].shape[1:])
-    model = models.build(run.model, shape, len(train_images.classes), run.seed, **run.model_args)
+    classes, shape = len(train_images.classes), tuple(train_set[0].shape[1:])
+    model = models.build(run.model, shape, classes, run.seed, **run.model_args)
     model = model.to(where, memory_format=torch.channels_last)
+    view = View(run, model, train_set, test_set, classes, standardise)
+    looks = set(run.watch.get("steps", ())) if watch else ()
     torch.manual_seed(run.seed)  # dropout
     step = _step(model, run, standardise, train_set)
     order = torch.Generator().manual_seed(run.seed)
     epochs, iteration = [], 0
+    if iteration in looks:
+        _look(watch, iteration, view)
     for epoch in range(1, run.epochs + 1):
         started = time.perf_counter()
         model.train()
@@ -61,6 +105,8 @@ def train(run, train_images, test_images, progress=None):
             step.learning_rate(run.lr / (1 + run.decay * iteration))
             total += step(batch)
             iteration += 1
+            if iteration in looks:
+                _look(watch, iteration, view)
         seen = len(batches) * run.batch
         loss, correct = total.tolist()
         if not math.isfinite(loss):
@@ -77,7 +123,13 @@ def train(run, train_images, test_images, progress=None):
             progress(epochs[-1])
     if not run.epochs:
         predictions, _ = evaluate(model, *test_set, standardise, run.precision)
-    return model, epochs, predictions
+    return replace(view, predictions=predictions), epochs
+
+
+def _look(watch, iteration, view):
+    view.model.eval()
+    watch(iteration, view)
+    view.model.train()
 
 
 @torch.no_grad()
@@ -102,8 +154,9 @@ class Step:
         self.pixels, self.labels = train_set
         on_gpu = self.pixels.is_cuda
         rate = torch.tensor(run.lr, device=self.pixels.device) if on_gpu else run.lr
-        self.optimiser = torch.optim.Adam(
-            model.parameters(), lr=rate, fused=True, capturable=on_gpu
+        options = {"capturable": on_gpu} if run.optimiser == "adam" else {}
+        self.optimiser = OPTIMISERS[run.optimiser](
+            model.parameters(), lr=rate, fused=True, **options
         )
 
     def learning_rate(self, value):
@@ -145,7 +198,7 @@ class GraphedStep(Step):
             self.result = super().__call__(self.batch)
         self.model.load_state_dict(before)
         for state in self.optimiser.state.values():
-            for tensor in state.values():
+            for tensor in filter(torch.is_tensor, state.values()):
                 tensor.zero_()
 
     def __call__(self, batch):
@@ -156,7 +209,7 @@ class GraphedStep(Step):
 
 
 def _step(model, run, standardise, train_set):
-    one_of("optimiser", run.optimiser, ("adam",))
+    one_of("optimiser", run.optimiser, OPTIMISERS)
     if not run.epochs:
         return None
     model.train()
@@ -164,12 +217,16 @@ def _step(model, run, standardise, train_set):
     return kind(model, run, standardise, train_set)
 
 
-def _resident(images, run, where):
-    """Return pixels uint8 (N, C, H, W), arranged once and for all, and labels, on the device."""
+def _resident(images, run, where, part):
+    """Return pixels uint8 (N, C, H, W), arranged once and for all, and labels, on the device.
+
+    part: 0 for training and 1 for test images, which per-image arrangements keep apart.
+    """
     images = datasets.channel(images, run.channels)
-    pixels = images.pixels
+    pixels = degrade.apply(images.pixels, run.degradation)
     if run.arrangement:
-        pixels = arrange.apply(pixels, arrange.from_spec(run.arrangement, images.side))
+        index = arrange.from_spec(run.arrangement, images.side, len(images), part)
+        pixels = arrange.apply(pixels, index)
     return torch.from_numpy(pixels).to(where), torch.from_numpy(images.labels).to(where)
 
 

@@ -62,11 +62,11 @@ def watch(monkeypatch):
 )
 def test_it_learns_what_is_easy(separable, tiny_run, fields):
     run = tiny_run(lr=2e-3, epochs=4, **fields)
-    _, epochs, predictions = training.train(run, separable(640, 0), separable(200, 1))
+    view, epochs = training.train(run, separable(640, 0), separable(200, 1))
     assert [row["epoch"] for row in epochs] == [1, 2, 3, 4]
     assert epochs[-1]["test_accuracy"] > 0.95
     assert epochs[-1]["loss"] < epochs[0]["loss"]
-    assert predictions.shape == (200,) and predictions.dtype == np.int64
+    assert view.predictions.shape == (200,) and view.predictions.dtype == np.int64
 
 
 @pytest.mark.parametrize("model, arguments", (("mlp", {}), ("vgg", {"width": 1 / 16})))
@@ -76,8 +76,8 @@ def test_the_same_run_gives_the_same_numbers(noise, tiny_run, model, arguments):
         training.train(replace(run, seed=seed), noise(96), noise(40, seed=1)) for seed in (5, 5, 6)
     )
     assert measures(first[1]) == measures(second[1])
-    assert np.array_equal(first[2], second[2])
-    for a, b in zip(first[0].parameters(), second[0].parameters(), strict=True):
+    assert np.array_equal(first[0].predictions, second[0].predictions)
+    for a, b in zip(first[0].model.parameters(), second[0].model.parameters(), strict=True):
         assert torch.equal(a, b)
     assert measures(first[1]) != measures(other[1])
 
@@ -87,7 +87,7 @@ def test_it_equals_a_plain_loop(noise, tiny_run):
     run = tiny_run(arrangement={"kind": "pixel_permutation", "seed": 3}, epochs=2, lr=1e-3,
                    decay=1e-2, seed=4)  # fmt: skip
     train_set, test_set = noise(80), noise(30, seed=1)
-    _, epochs, _ = training.train(run, train_set, test_set)
+    _, epochs = training.train(run, train_set, test_set)
 
     index = arrange.pixel_permutation(28, 3)
     x = torch.from_numpy(arrange.apply(train_set.pixels, index)).float() / 255
@@ -126,15 +126,15 @@ def test_an_incomplete_batch_is_dropped_and_epochs_are_shuffled_anew(noise, tiny
 def test_a_rate_of_zero_and_no_epochs_leave_the_weights(noise, tiny_run):
     fresh = models.build("mlp", (1, 28, 28), 10, 0, hidden=16)
     for fields, rows in (({"lr": 0, "epochs": 1}, 1), ({"epochs": 0}, 0)):
-        model, epochs, predictions = training.train(tiny_run(**fields), noise(64), noise(50))
-        assert len(epochs) == rows and len(predictions) == 50
-        for a, b in zip(model.parameters(), fresh.parameters(), strict=True):
+        view, epochs = training.train(tiny_run(**fields), noise(64), noise(50))
+        assert len(epochs) == rows and len(view.predictions) == 50
+        for a, b in zip(view.model.parameters(), fresh.parameters(), strict=True):
             assert torch.equal(a.cpu(), b)
 
 
 def test_progress_is_told_every_epoch(noise, tiny_run):
     told = []
-    _, epochs, _ = training.train(tiny_run(epochs=3), noise(64), noise(10), told.append)
+    _, epochs = training.train(tiny_run(epochs=3), noise(64), noise(10), told.append)
     assert told == epochs and len(told) == 3
 
 

@@ -6,18 +6,22 @@ from helpers.errors import InputError, one_of
 from helpers.models.dilated import dilated, strided
 from helpers.models.layers import initialise
 from helpers.models.mlp import mlp
+from helpers.models.plain import plain
 from helpers.models.vgg import vgg
 
-MODELS = {"vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided}
+MODELS = {"vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided, "plain": plain}
 
 
-def build(name, shape, classes, seed, **arguments):
-    """Return the model `name` for images of `shape` (C, H, W), weights drawn with `seed`."""
+def build(name, shape, classes, seed, init="he_normal", **arguments):
+    """Return the model `name` for images of `shape` (C, H, W), weights drawn with `seed`.
+
+    init: a name in `layers.INITIAL`. The rest are the architecture's own arguments.
+    """
     constructor = MODELS[one_of("model", name, MODELS)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return initialise(constructor(shape, classes, **arguments))
+            return initialise(constructor(shape, classes, **arguments), init)
         except TypeError as error:
             raise InputError("model_args", arguments, str(error)) from None
         except RuntimeError as error:

@@ -1,11 +1,19 @@
 """Layers and initial weights that several architectures share."""
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from helpers.errors import one_of
+
 TINY = 4  # px: on smaller maps one matrix product can beat the convolution kernels ...
 MANY = 256  # channels: ... where there are channels enough to pay for gathering the patches
+INITIAL = {
+    "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "glorot_uniform": nn.init.xavier_uniform_,
+}
 
 
 class Conv3x3(nn.Conv2d):
@@ -40,15 +48,16 @@ def head(inputs, classes, hidden=512, dropout=0.5):
     ]  # fmt: skip
 
 
-def initialise(model):
-    """Draw all weights from He et al.'s normal distribution, biases 0; return the model.
+def initialise(model, init="he_normal"):
+    """Draw all weights from the distribution `init`, biases 0; return the model.
 
     Weights of one layer are independent and identically distributed, so a fixed permutation of
     the inputs of a fully connected net changes nothing in distribution.
     """
+    draw = INITIAL[one_of("model_args.init", init, INITIAL)]
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            draw(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return model
