@@ -50,9 +50,7 @@ def per_kernel(weights, geometry="both"):
 def _tensor(images):
     images = torch.as_tensor(images)
     if images.ndim != 4 or not images.numel():
-        raise InputError(
-            "images", tuple(images.shape), "use the shape (N, C, H, W), none of them 0"
-        )
+        raise InputError("images", tuple(images.shape), "use (N, C, H, W), none of them 0")
     return images
 
 

@@ -29,17 +29,19 @@ BATCH = 128
 class Scale:
     """Say how large this paper's experiments are at a preset.
 
-    train, test: images, None for whole splits. epochs: of classification, long: of the curves over
-    training. few: training images, test images and epochs of MNIST-1000. trials: of Figure 2 and of the curves;
-    repeats: of Table S1 and Figure 4. depths: of Figure 2, for 28 px and for colour.
-    kernels: sizes of Figure 4 (b).
+    train, test: images, None for whole splits. few: training images, test images and epochs of
+    MNIST-1000. epochs: of classification; long: of the curves over training, on 28 px and on
+    colour images; control: of those that only differ in optimiser or initial weights.
+    trials: of Figure 2 and of the curves; repeats: of Table S1 and Figure 4.
+    swaps, depths: of Figure 2, depths on 28 px and on colour images. kernels: of Figure 4 (b).
     """
 
     train: int | None
     test: int | None
-    epochs: int
-    long: int
     few: tuple
+    epochs: int
+    long: tuple
+    control: int
     trials: int
     repeats: int
     swaps: tuple
@@ -48,12 +50,23 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(256, 100, 1, 1, (256, 100, 1), 2, 2, (0, 30), ((1, 2), (2,)), (3, 27)),
-    "quick": Scale(1_000, 2_000, 1, 1, (1_000, 1_000, 4), 2, 2, (0, 30), ((1, 2, 3), (2, 4)), (3, 27)),
-    "study": Scale(None, None, 1, 2, (1_000, 2_000, 20), 3, TRIALS, SWAPS, ((1, 2, 3, 4), (1, 2, 4)),
-                   (3, 5, 9, 13, 19, 27)),
-    "paper": Scale(None, None, 50, 50, (1_000, None, 50), TRIALS, TRIALS, SWAPS,
-                   ((1, 2, 3, 4), (1, 2, 4, 6)), (3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27)),
+    "smoke": Scale(
+        256, 100, (256, 100, 1), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
+        swaps=(0, 30), depths=((1, 2), (2,)), kernels=(3, 27),
+    ),
+    "quick": Scale(
+        1_000, 2_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
+        swaps=(0, 30), depths=((1, 2, 3), (2, 4)), kernels=(3, 27),
+    ),
+    "study": Scale(
+        None, None, (1_000, 2_000, 10), epochs=1, long=(2, 1), control=1, trials=3, repeats=TRIALS,
+        swaps=SWAPS, depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
+    ),
+    "paper": Scale(
+        None, None, (1_000, None, 50), epochs=50, long=(50, 50), control=50, trials=TRIALS,
+        repeats=TRIALS, swaps=SWAPS, depths=((1, 2, 3, 4), (1, 2, 4, 6)),
+        kernels=tuple(range(3, 28, 2)),
+    ),
 }  # fmt: skip
 
 
@@ -87,23 +100,25 @@ def filters(preset):
 
 def figure3(preset, data):
     """Return the network of Figure 3 on one data set, watched closely (MNIST: Figure 6 too)."""
-    return [
-        _watched(preset, data, seed, 4 if data == "cifar10" else 3)
-        for seed in range(_scale(preset).trials)
-    ]
+    colour_set = data == "cifar10"
+    epochs, depth = _scale(preset).long[colour_set], 4 if colour_set else 3
+    return [_watched(preset, data, seed, depth, epochs) for seed in range(_scale(preset).trials)]
 
 
 def figure5(preset):
     """Return two layers on MNIST at the small learning rate (Figure 5)."""
-    return [_watched(preset, "mnist", seed, 2, lr=1e-4) for seed in range(_scale(preset).trials)]
+    scale = _scale(preset)
+    return [_watched(preset, "mnist", k, 2, scale.long[0], lr=1e-4) for k in range(scale.trials)]
 
 
 def dependence(preset):
-    """Return Figure 6's network for each optimiser and initialisation: our control."""
+    """Return Figure 6's network with the other optimiser and initial weights: our control."""
+    scale = _scale(preset)
     return [
-        _watched(preset, "mnist", seed, 3, init=init, optimiser=optimiser)
-        for seed in range(_scale(preset).trials)
+        _watched(preset, "mnist", seed, 3, scale.control, init=init, optimiser=optimiser)
+        for seed in range(scale.trials)
         for optimiser, init in product(OPTIMISERS, INITS)
+        if (optimiser, init) != ("adam", "he_normal")  # Figure 6 itself
     ]
 
 
@@ -156,41 +171,38 @@ def _scale(preset):
     return SCALES[get(preset).name]
 
 
-def _plain(preset, data, seed, depth, epochs, arrangement=None, init=None, kernel=None, **rest):  # fmt: skip
+def _plain(preset, data, seed, depth, arrangement=None, init="he_normal", kernel=None, **rest):
     """Return a run of the paper's network: Adam at a constant rate of 0.001 unless said."""
-    usual = {"train_size": _scale(preset).train, "test_size": _scale(preset).test,
-             "lr": 1e-3, "decay": 0.0, "batch": BATCH}  # fmt: skip
+    scale = _scale(preset)
     arguments = {"depth": depth}
     arguments |= {"pool_every": 2, "hidden": 64} if data == "cifar10" else {}
     arguments |= {"kernel": kernel, "valid": True} if kernel else {}
-    arguments |= {"init": init} if init not in (None, "he_normal") else {}
-    return Run(
-        colour(preset) if data == "cifar10" else data, "plain", seed, arrangement or {},
-        model_args=arguments, epochs=epochs, **(usual | rest),
-    )  # fmt: skip
+    arguments |= {"init": init} if init != "he_normal" else {}
+    usual = {"train_size": scale.train, "test_size": scale.test, "epochs": scale.epochs,
+             "batch": BATCH, "lr": 1e-3, "decay": 0.0}  # fmt: skip
+    name = colour(preset) if data == "cifar10" else data
+    return Run(name, "plain", seed, arrangement or {}, model_args=arguments, **(usual | rest))
 
 
 def _classify(preset, data, seed, depth, swaps, block):
-    return _plain(
-        preset, data, seed, depth, _scale(preset).epochs, _swaps(block, swaps, seed),
-        observers=("map_orderness",),
-    )  # fmt: skip
+    arrangement = _swaps(block, swaps, seed)
+    return _plain(preset, data, seed, depth, arrangement, observers=("map_orderness",))
 
 
 def _few(preset, seed, swaps=0, **rest):
     """Return a run on MNIST-1000; the seed draws the images too."""
     images, test, epochs = _scale(preset).few
     return _plain(
-        preset, "mnist", seed, 3, epochs, _swaps(SMALL_BLOCK, swaps, seed), train_size=images,
-        test_size=test, sample=seed, batch=32, observers=("map_orderness", "kernel_orderness"), **rest,
+        preset, "mnist", seed, 3, _swaps(SMALL_BLOCK, swaps, seed), train_size=images,
+        test_size=test, epochs=epochs, batch=32, sample=seed,
+        observers=("map_orderness", "kernel_orderness"), **rest,
     )  # fmt: skip
 
 
-def _watched(preset, data, seed, depth, **rest):
-    scale = _scale(preset)
-    total = scale.long * ((scale.train or IMAGES[data]) // BATCH)
+def _watched(preset, data, seed, depth, epochs, **rest):
+    total = epochs * ((_scale(preset).train or IMAGES[data]) // BATCH)
     looks = {"steps": steps(total), "observers": ["accuracy", "map_orderness"]}
-    return _plain(preset, data, seed, depth, scale.long, watch=looks, observers=(), **rest)
+    return _plain(preset, data, seed, depth, epochs=epochs, watch=looks, observers=(), **rest)
 
 
 def steps(total):
