@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from helpers import datasets, presets, queue, runs
@@ -46,14 +47,15 @@ class Evidence:
 
     def note(self, data=None):
         """Return a line that says what the evidence is, on one data set or on all."""
-        scale = presets.preset(self.preset)
         frame = self.frame if data is None else self.rows(data)
+        width, epochs, images = frame.width.max(), frame.epoch.max(), frame.train.max()
+        parts = [] if np.isnan(width) else [f"width {width:g}"]
+        parts += [f"{images:,} training images"]
+        parts += [f"{epochs} epoch" + "s" * (epochs > 1)] if epochs else []
+        parts += [f"n = {count} seeds"] if (count := frame.seed.nunique()) > 1 else []
         used = frame.drop_duplicates(["data", "source"]).itertuples()
         sources = "; ".join(sorted(f"{datasets.TITLES[row.data]}: {row.source}" for row in used))
-        return (
-            f"Preset {self.preset}: width {scale.width:g}, {scale.epochs} epochs, "
-            f"n = {self.frame.seed.nunique()} seeds. {sources}."
-        )
+        return f"Preset {self.preset}: {', '.join(parts)}. {sources}."
 
 
 def gather(experiment, preset):
@@ -83,9 +85,19 @@ def table(wanted, found):
             "slices": run.arrangement.get("slices"),
             "distance": run.arrangement.get("distance"),
             "channels": run.channels,
+            "swaps": run.arrangement.get("swaps", 0),
+            "block": run.arrangement.get("block"),
+            "per_image": run.arrangement.get("per_image", False),
+            "filter": run.degradation.get("kind", "none"),
+            "kernel": run.model_args.get("kernel"),
+            "init": run.model_args.get("init", "he_normal"),
+            "width": run.model_args.get("width"),
+            "optimiser": run.optimiser,
             "seed": run.seed,
             "source": record["data"]["source"],
-            "confusion": record["observations"].get("confusion"),
+            "train": record["data"]["train"],
+            "observed": record["observations"],
+            "watched": record.get("watched"),
         }
-        rows += [about | epoch for epoch in record["epochs"]]
+        rows += [about | epoch for epoch in record["epochs"] or [{"epoch": 0}]]
     return pd.DataFrame(rows).drop_duplicates(["key", "epoch"], ignore_index=True)

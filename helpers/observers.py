@@ -8,6 +8,7 @@ from torch import nn
 from helpers import metrics, orderness
 from helpers.errors import InputError
 
+SCALES = (1, 2, 3, 4, 6, 8)  # px: at 28 px the largest leaves 3 x 3 blocks
 LOOKED_AT = {"maps": 500, "accuracy": 1000}  # images; thousands of places a map are enough
 
 
@@ -38,6 +39,23 @@ def map_orderness(view):
         x = layer(x)
         found.append(_geometries(x, orderness.per_map, min(x.shape[2:])))
     return found
+
+
+def data_orderness(view):
+    """Return the orderness of the training images, {scale: {geometry: values}} (ghosh2019, Fig. 1).
+
+    The values are those of ten disjoint tenths, each with images of every class.
+    """
+    pixels, labels = view.train
+    order = labels.argsort(stable=True)
+    tenths = [pixels[order[k::10]] for k in range(10)]
+    return {
+        str(scale): {
+            kind: [_number(orderness.orderness(part, scale, kind)) for part in tenths]
+            for kind in orderness.GEOMETRIES
+        }
+        for scale in SCALES
+    }
 
 
 @torch.no_grad()
@@ -86,6 +104,7 @@ def _number(value):
 OBSERVERS = {
     "confusion": confusion,
     "accuracy": accuracy,
+    "data_orderness": data_orderness,
     "map_orderness": map_orderness,
     "kernel_orderness": kernel_orderness,
 }

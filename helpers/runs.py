@@ -5,7 +5,7 @@ import json
 import platform
 import subprocess
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 
 import torch
@@ -23,7 +23,8 @@ class Run:
 
     data: name for `datasets.load`; train_size, test_size: images, None for whole splits.
     arrangement: `arrange.from_spec`'s description, {} for natural images.
-    channels: all, red, green or blue. model, model_args: name and arguments for `models.build`.
+    channels: all, red, green or blue. model, model_args: name and arguments for `models.build`;
+    none, with 0 epochs, only looks at the data.
     lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
     precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
     and the precision gate passed the model. seed: weights, batches and dropout.
@@ -54,7 +55,9 @@ class Run:
 
     def __post_init__(self):
         one_of("data", self.data, datasets.NAMES)
-        one_of("model", self.model, models.MODELS)
+        one_of("model", self.model, ("none", *models.MODELS))
+        if self.model == "none" and self.epochs:
+            raise InputError("epochs", self.epochs, "without a model there are 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
         one_of("precision", self.precision, ("auto", *training.PRECISIONS))
         if self.watch and set(self.watch) != {"steps", "observers"}:
@@ -74,10 +77,9 @@ class Run:
 
     def spec(self):
         """Return the fields that differ from their defaults, so that new fields keep old keys."""
-        own = asdict(self)
-        plain = asdict(Run(self.data, self.model))
-        named = {f.name for f in fields(self)} - {"data", "model"}
-        return {k: v for k, v in own.items() if k not in named or v != plain[k]}
+        plain = asdict(Run(self.data, "mlp"))
+        always = ("data", "model")
+        return {k: v for k, v in asdict(self).items() if k in always or v != plain[k]}
 
     def key(self):
         """Return 16 hex digits that stand for this run and the version of the training code."""
@@ -131,7 +133,7 @@ def execute(run, folder=None):
             "train": len(train_images),
             "test": len(test_images),
         },
-        "parameters": models.parameters(view.model),
+        "parameters": models.parameters(view.model) if view.model else 0,
         "epochs": epochs,
         "observations": {name: OBSERVERS[name](view) for name in run.observers},
         **({"watched": watched} if run.watch else {}),

@@ -86,6 +86,8 @@ def train(run, train_images, test_images, progress=None, watch=None):
     )
     standardise = _standardise(datasets.channel(train_images, run.channels), where)
     classes, shape = len(train_images.classes), tuple(train_set[0].shape[1:])
+    if run.model == "none":
+        return View(run, None, train_set, test_set, classes, standardise), []
     model = models.build(run.model, shape, classes, run.seed, **run.model_args)
     model = model.to(where, memory_format=torch.channels_last)
     view = View(run, model, train_set, test_set, classes, standardise)

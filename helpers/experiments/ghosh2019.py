@@ -18,6 +18,7 @@ SWAPS = (0, 10, 20, 30)
 TABLE_SWAPS = (0, 10, 30, 60)
 KERNEL_SWAPS = (0, 25, 50, 100)
 TRIALS = 6  # of Table S1 and Figure 4
+FILTERS = ("low_pass", "random_mask")
 RADIUS = 7  # cycles per image: half of what 28 px can hold
 INITS = ("he_normal", "glorot_uniform")
 OPTIMISERS = ("adam", "sgd")
@@ -70,6 +71,20 @@ SCALES = {
 }  # fmt: skip
 
 
+def figure1(preset):
+    """Return a look at each data set with blocks swapped: no training (Figures 1, 4 a and 7).
+
+    Swaps are drawn for each image, and for Figure 1 once for the whole data set as well.
+    """
+    return [
+        *[_look(preset, data, _swaps(BLOCK[data], swaps, 0, per_image))
+          for data in DATA for swaps in SWAPS for per_image in (True, False)],
+        *[_look(preset, "mnist", _swaps(SMALL_BLOCK, swaps, 0))
+          for swaps in (*TABLE_SWAPS, *KERNEL_SWAPS)],
+        *[_look(preset, "mnist", {}, degradation=_filter(kind, 0)) for kind in FILTERS],
+    ]  # fmt: skip
+
+
 def figure4a(preset):
     """Return 3-layer networks on 1000 images with blocks of 3 px swapped (Figure 4 a)."""
     return [
@@ -90,11 +105,10 @@ def figure4b(preset):
 
 def filters(preset):
     """Return networks as in Figure 4 on unfiltered, low-pass and randomly masked images (§6)."""
-    kinds = ("", "low_pass", "random_mask")
     return [
         _few(preset, seed, degradation=_filter(kind, seed))
         for seed in range(_scale(preset).repeats)
-        for kind in kinds
+        for kind in ("none", *FILTERS)
     ]
 
 
@@ -151,6 +165,7 @@ def _each(experiment, data):
 
 
 GRIDS = {
+    "figure1": figure1,
     "figure4a": figure4a,
     "figure4b": figure4b,
     "filters": filters,
@@ -184,6 +199,15 @@ def _plain(preset, data, seed, depth, arrangement=None, init="he_normal", kernel
     return Run(name, "plain", seed, arrangement or {}, model_args=arguments, **(usual | rest))
 
 
+def _look(preset, data, arrangement, **rest):
+    """Return a run without a network: the training images as they are after the swaps."""
+    name = colour(preset) if data == "cifar10" else data
+    return Run(
+        name, "none", 0, arrangement, epochs=0, train_size=_scale(preset).train,
+        test_size=_scale(preset).test, observers=("data_orderness",), **rest,
+    )  # fmt: skip
+
+
 def _classify(preset, data, seed, depth, swaps, block):
     arrangement = _swaps(block, swaps, seed)
     return _plain(preset, data, seed, depth, arrangement, observers=("map_orderness",))
@@ -211,12 +235,12 @@ def steps(total):
     return [step for step in wanted if step < total] + [total]
 
 
-def _swaps(block, swaps, seed):
-    """Return swaps drawn for each image; within a seed, more swaps continue fewer ones."""
-    return {"kind": "block_swaps", "block": block, "swaps": swaps, "seed": seed,
-            "per_image": True} if swaps else {}  # fmt: skip
+def _swaps(block, swaps, seed, per_image=True):
+    """Return block swaps, drawn for each image; within a seed, more swaps continue fewer ones."""
+    once = {"kind": "block_swaps", "block": block, "swaps": swaps, "seed": seed}
+    return (once | ({"per_image": True} if per_image else {})) if swaps else {}
 
 
 def _filter(kind, seed):
-    mask = {"low_pass": {}, "random_mask": {"seed": seed}}
-    return {"kind": kind, "radius": RADIUS, **mask[kind]} if kind else {}
+    mask = {"none": None, "low_pass": {}, "random_mask": {"seed": seed}}[kind]
+    return {} if mask is None else {"kind": kind, "radius": RADIUS, **mask}

@@ -17,7 +17,8 @@ def rates(preset, data, model, order):
     rows = found.last(found.rows(data))
     kind = "pixel_permutation" if order == "permuted" else "natural"
     rows = rows[(rows.model == model) & (rows.order == kind)].sort_values("seed")
-    return np.stack([metrics.row_rates(c) for c in rows.confusion]), found.scale(data)
+    counts = [observed["confusion"] for observed in rows.observed]
+    return np.stack([metrics.row_rates(c) for c in counts]), found.scale(data)
 
 
 def shirt(preset):
