@@ -42,8 +42,8 @@ test: $(STAMP)  ## ruff, the book at smoke with warnings as errors, unit tests, 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	PATH="$(BIN):$$PATH" jupyter lab notebooks
 
-study: $(STAMP)  ## train ivan2019 on the full data of DATA_DIR and publish results/study
-	$(RUN) python -m helpers train --paper ivan2019 --preset study --workers $(CORES) --publish
+study: $(STAMP)  ## train all on the full data of DATA_DIR and publish results/study
+	$(RUN) python -m helpers train --preset study --workers $(CORES) --publish
 
 bench: $(STAMP)  ## measure our training loop against the usual one
 	$(RUN) python -m benchmarks

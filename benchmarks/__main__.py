@@ -16,11 +16,12 @@ import torch
 
 from benchmarks import clock, loops, networks, processes
 from benchmarks.clock import Ratio
-from helpers import arrange, paths, precision, runs, training
+from helpers import arrange, orderness, paths, precision, runs, training
 from helpers.errors import InputError, whole
 
 GEMM = 1024  # rows and columns of the matrices whose product sets the machine's rate
 BATCH = 128  # images: the batch for which the goals were set; the book's runs take 32
+LOOPED, STRIDE = 300, 115  # a loop in Python counts every 115th triple of so many images
 LOADERS = (0, 2) if sys.platform == "linux" else (0,)  # worker clocks are known on Linux only
 SHORT = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -73,6 +74,7 @@ def _everything(machine, options):
                     f"{two:,.0f} and {one:,.0f} images/s on the wall")  # fmt: skip
     yield from _levers(options)
     yield _permutation(options)
+    yield from _orderness(options)
 
 
 def _against_usual(case, fast, options):
@@ -147,6 +149,26 @@ def _permutation(options):
     ours, copy = (1000 * median(side) for side in zip(*pairs, strict=True))
     return Ratio(f"permutation of {len(pixels)}x28x28 / copy", tuple(a / b for a, b in pairs), 20,
                  f"{ours:.0f} and {copy:.0f} ms", at_most=True)  # fmt: skip
+
+
+def _orderness(options):
+    """Compare the orderness of a whole data set with copying it, and with a loop over triples."""
+    pixels = loops.random_images((3, 32, 32)).pixels
+    few, every = pixels[:LOOPED], loops.triples(*pixels.shape[2:])
+    some = every[::STRIDE]
+    sides = (lambda: orderness.orderness(pixels), pixels.copy,
+             lambda: loops.orderness_by_triples(few, some))  # fmt: skip
+    pairs = [[clock.spent(side) for side in sides] for _ in range(options.pairs + 1)][1:]
+    ours, copy, loop = zip(*pairs, strict=True)
+    title = f"orderness of {len(pixels)}x3x32x32"
+    yield Ratio(f"{title} / copy", _ratios(ours, copy), 50,
+                f"{1000 * median(ours):.0f} and {1000 * median(copy):.0f} ms",
+                at_most=True)  # fmt: skip
+    fast = [3 * len(pixels) * len(every) / seconds for seconds in ours]
+    slow = [3 * len(few) * len(some) / seconds for seconds in loop]
+    yield Ratio(f"{title} / loop over triples", _ratios(fast, slow), 200,
+                f"{median(fast) / 1e6:,.0f} and {median(slow) / 1e6:,.1f} million triples/s"
+                )  # fmt: skip
 
 
 def _head(machine, options):

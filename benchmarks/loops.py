@@ -76,3 +76,26 @@ def usual(model, images, batch, workers):
             optimiser.step()
             total += loss.item()
             yield
+
+
+def triples(height, width):
+    """Return every two-hop path p-q-r that does not turn back, as positions in a flat image."""
+    found = []
+    steps = ((0, 1), (1, 0), (0, -1), (-1, 0))
+    for y, x in np.ndindex(height, width):
+        for down, right in steps:
+            for further, aside in steps:
+                ends = (y + down, x + right), (y + down + further, x + right + aside)
+                if ends[1] != (y, x) and all(0 <= v < height and 0 <= u < width for v, u in ends):
+                    found.append((y * width + x, *(v * width + u for v, u in ends)))
+    return found
+
+
+def orderness_by_triples(pixels, paths_of):
+    """Return ghosh2019's Eq. 6 over the triples `paths_of`, one after another in plain Python."""
+    far = near = 0
+    for image in pixels.reshape(-1, pixels[0, 0].size).tolist():
+        for p, q, r in paths_of:
+            far += (image[p] - image[r]) ** 2
+            near += (image[p] - image[q]) ** 2
+    return far / near - 1

@@ -12,7 +12,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train what has no record yet")
-    train.add_argument("--paper", default="ivan2019")
+    train.add_argument("--paper", help="its key; default: every paper that has experiments")
     train.add_argument("--preset", default="quick")
     train.add_argument("--seconds", type=float, help="start no run after this time")
     train.add_argument("--publish", action="store_true", help="write to results/<preset>")
@@ -37,9 +37,11 @@ def main(arguments=None):
 def _train(options):
     one_of("preset", options.preset, presets.PRESETS)
     folder = paths.RESULTS / options.preset if options.publish else None
-    wanted = experiments.every_run(options.paper, options.preset)
+    papers = [options.paper] if options.paper else list(experiments.PAPERS)
+    wanted = [run for paper in papers for run in experiments.every_run(paper, options.preset)]
     left = queue.train_missing(wanted, options.workers, folder, options.seconds)
-    print(f"{options.paper} {options.preset}: {len(wanted) - left} of {len(wanted)} runs done")
+    done = len(wanted) - left
+    print(f"{' '.join(papers)} {options.preset}: {done} of {len(wanted)} runs done")
 
 
 def _gate(options):

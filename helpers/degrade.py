@@ -16,7 +16,8 @@ def low_pass(pixels, radius):
 def random_mask(pixels, radius, seed):
     """Keep as many frequencies as `low_pass` does, drawn at random, the same for all images.
 
-    The mean is always kept, and a frequency goes together with its negative, as in any real image.
+    The mean is always kept, and a frequency goes together with its negative, as in any real image:
+    one more may be kept so that a pair stays whole.
     """
     height, width = pixels.shape[-2:]
     count = (_radii((height, width)) <= _radius(radius)).sum()
@@ -33,6 +34,8 @@ def apply(pixels, spec):
     """Degrade pixels as a run's `degradation` says; {} leaves them as they are."""
     if not spec:
         return pixels
+    if not isinstance(spec, dict):
+        raise InputError("degradation", spec, "use {'kind': ..., ...}")
     spec = dict(spec)
     kind = one_of("degradation.kind", spec.pop("kind", None), KINDS)
     try:

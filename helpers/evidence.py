@@ -42,6 +42,10 @@ class Evidence:
         used = self._used(data)
         return self.preset if used == data else f"{self.preset}, {datasets.TITLES[used]}"
 
+    def title(self, data):
+        """Return what to call a data set in a figure: the name of what was used."""
+        return datasets.TITLES[self._used(data)]
+
     def _used(self, data):
         return data if (self.frame.data == data).any() else "photo_patches"
 
@@ -51,7 +55,7 @@ class Evidence:
         width, epochs, images = frame.width.max(), frame.epoch.max(), frame.train.max()
         parts = [] if np.isnan(width) else [f"width {width:g}"]
         parts += [f"{images:,} training images"]
-        parts += [f"{epochs} epoch" + "s" * (epochs > 1)] if epochs else []
+        parts += [f"{epochs} epoch" + "s" * int(epochs > 1)] if epochs else []
         parts += [f"n = {count} seeds"] if (count := frame.seed.nunique()) > 1 else []
         used = frame.drop_duplicates(["data", "source"]).itertuples()
         sources = "; ".join(sorted(f"{datasets.TITLES[row.data]}: {row.source}" for row in used))

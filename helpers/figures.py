@@ -46,10 +46,17 @@ def samples(pixels, index, count=5, seed=0):
 
 def arranged(image, indices, titles):
     """Show one image (C, H, W), as it is and under each index map."""
-    fig, axes = plt.subplots(1, len(indices) + 1, figsize=(2.2 * (len(indices) + 1), 2.5))
-    _picture(axes[0], _shown(image), "natural")
-    for axis, index, title in zip(axes[1:], indices, titles, strict=True):
-        _picture(axis, _shown(arrange.apply(image[None], index)[0]), title)
+    return pictures(
+        [image, *[arrange.apply(image[None], index)[0] for index in indices]],
+        ["natural", *titles],
+    )
+
+
+def pictures(images, titles):
+    """Show images (C, H, W) side by side."""
+    fig, axes = plt.subplots(1, len(images), figsize=(2.2 * len(images), 2.5))
+    for axis, image, title in zip(axes, images, titles, strict=True):
+        _picture(axis, _shown(image), title)
     return _done(fig)
 
 
@@ -96,6 +103,72 @@ def by_level(levels, values, xlabel, printed=None):
     axis.set(xlabel=xlabel, ylabel="test accuracy (best epoch)")
     axis.legend()
     return _done(fig)
+
+
+def panels(series, levels, xlabel, ylabel, log=False):
+    """Draw one panel for each entry of `series`, with one line for each entry of that.
+
+    series: {panel: {line: values (repeats, levels)}}; dots are the repeats. log: of the values.
+    """
+    fig, axes = plt.subplots(1, len(series), figsize=(1 + 3.4 * len(series), 3.4), squeeze=False)
+    for axis, (title, lines) in zip(axes.flat, series.items(), strict=True):
+        colours = sns.color_palette("viridis_r", len(lines))
+        for (label, values), colour in zip(lines.items(), colours, strict=True):
+            own = levels[title] if isinstance(levels, dict) else levels
+            _series(axis, own, values, label, colour)
+        axis.set(title=title, xlabel=xlabel, yscale="log" if log else "linear")
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, -1].legend(fontsize=8)
+    return _done(fig)
+
+
+def progress(seen):
+    """Draw orderness of each layer's maps and test accuracy against the step, mean and range.
+
+    seen: {panel: object with `steps` (T,), `orderness` (seeds, T, layers), `accuracy` (seeds, T)}.
+    """
+    fig, axes = plt.subplots(1, len(seen), figsize=(1 + 3.6 * len(seen), 3.6), squeeze=False)
+    for axis, (title, run) in zip(axes.flat, seen.items(), strict=True):
+        for layer in range(run.orderness.shape[2]):
+            _band(axis, run.steps, run.orderness[..., layer], f"layer {layer + 1}", f"C{layer}")
+        right = axis.twinx()
+        _band(right, run.steps, run.accuracy, "accuracy", "#555555", "--")
+        right.set(ylim=(0, 1), ylabel="test accuracy (dashed)" if axis is axes[0, -1] else "")
+        right.grid(visible=False)
+        axis.set(title=title, xlabel="optimiser step", xscale=matplotlib.scale.SymmetricalLogScale(
+            axis.xaxis, linthresh=10), xlim=(0, run.steps[-1]))  # fmt: skip
+    axes[0, 0].set_ylabel("orderness of the maps")
+    axes[0, 0].legend(fontsize=8)
+    return _done(fig)
+
+
+def histograms(values, titles, xlabel):
+    """Draw a histogram of each list of values, on one scale."""
+    fig, axes = plt.subplots(1, len(values), figsize=(1 + 2 * len(values), 2.8), sharey=True)
+    flat = np.concatenate([np.asarray(v, float) for v in values])
+    bins = np.linspace(flat.min(), flat.max(), 21)
+    for axis, own, title in zip(axes, values, titles, strict=True):
+        axis.hist(own, bins, color="#0173b2")
+        axis.set(title=title, xlabel=xlabel)
+    axes[0].set_ylabel("maps")
+    return _done(fig)
+
+
+def scatter(points, xlabel, ylabel):
+    """Draw points joined by group; points: {group: (x (n,), y (repeats, n))}, bars are ranges."""
+    fig, axis = plt.subplots(figsize=(6.4, 3.8))
+    for k, (label, (x, y)) in enumerate(points.items()):
+        mean = np.mean(y, axis=0)
+        spread = np.abs(np.stack([np.min(y, axis=0), np.max(y, axis=0)]) - mean)
+        axis.errorbar(x, mean, spread, fmt="o-", color=f"C{k}", lw=0.8, capsize=2, label=label)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(fontsize=8)
+    return _done(fig)
+
+
+def _band(axis, x, values, label, colour, line="-"):
+    axis.plot(x, values.mean(axis=0), line, color=colour, lw=1.4, label=label)
+    axis.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, lw=0)
 
 
 def by_channel(levels, series, xlabel):

@@ -8,6 +8,7 @@ smooth images reach 3, since twice the distance makes four times the squared dif
 
 import math
 
+import numpy as np
 import torch
 
 from helpers.errors import InputError, one_of, whole
@@ -48,7 +49,14 @@ def per_kernel(weights, geometry="both"):
 
 
 def _tensor(images):
-    images = torch.as_tensor(images)
+    try:
+        if isinstance(images, np.ndarray):
+            images = np.ascontiguousarray(images)  # torch takes no flipped views
+        images = torch.as_tensor(images)
+    except (TypeError, ValueError) as error:
+        raise InputError("images", type(images).__name__, f"use numbers ({error})") from None
+    if images.is_complex():
+        raise InputError("images", str(images.dtype), "use real numbers")
     if images.ndim != 4 or not images.numel():
         raise InputError("images", tuple(images.shape), "use (N, C, H, W), none of them 0")
     return images
@@ -75,37 +83,39 @@ def _moments(images, scale, geometry):
         if scale > 1:
             x = torch.nn.functional.avg_pool2d(x, scale)
         x = x.swapaxes(0, 1).contiguous()  # (C, n, H, W): a channel's values lie together
-        if geometry != "diagonal":
-            totals += 2 * _straight(x)
-        if geometry != "straight":
-            totals += 4 * _diagonal(x)
+        totals += _sums(x, geometry)
     return totals
 
 
-def _straight(x):
-    """Return the two sums over undirected straight paths; the near one is the mean of its steps."""
-    sums = 0
-    for axis in (2, 3):
+def _sums(x, geometry):
+    """Return both sums over the directed triples of (C, n, H, W), without listing them.
+
+    A straight path of two steps is walked in two directions. A square of 2 x 2 pixels has eight
+    paths that turn: each diagonal is the far pair of four, each side the first step of two.
+    """
+    straight, diagonal = geometry != "diagonal", geometry != "straight"
+    far = near = 0
+    for axis, across in ((2, 3), (3, 2)):
         size = x.shape[axis]
         step = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1)
-        ends = _energy(step.narrow(axis, 0, 1)) + _energy(step.narrow(axis, size - 2, 1))
-        far = _energy(x.narrow(axis, 2, size - 2) - x.narrow(axis, 0, size - 2))
-        sums = sums + torch.stack([far, _energy(step) - ends / 2])
-    return sums
+        energy = _energy(step)
+        if straight:  # a step is the first of two paths, at the border of one
+            near = near + 2 * energy - _ends(step, axis)
+            far = far + 2 * _energy(x.narrow(axis, 2, size - 2) - x.narrow(axis, 0, size - 2))
+        if diagonal:  # a side lies in two squares, at the border in one
+            near = near + 2 * (2 * energy - _ends(step, across))
+    if diagonal:
+        far = far + 4 * _energy(x[:, :, 1:, 1:] - x[:, :, :-1, :-1])
+        far = far + 4 * _energy(x[:, :, 1:, :-1] - x[:, :, :-1, 1:])
+    return torch.stack([far, near])
 
 
-def _diagonal(x):
-    """Return the two sums over both diagonals of every 2 x 2 block, near ones halved likewise."""
-    down, across = x[:, :, 1:] - x[:, :, :-1], x[..., 1:] - x[..., :-1]
-    near = 2 * (_energy(down) + _energy(across))  # an edge lies in two blocks, at a border in one
-    near = near - _energy(down[..., :1]) - _energy(down[..., -1:])
-    near = near - _energy(across[:, :, :1]) - _energy(across[:, :, -1:])
-    far = _energy(x[:, :, 1:, 1:] - x[:, :, :-1, :-1])
-    far = far + _energy(x[:, :, 1:, :-1] - x[:, :, :-1, 1:])
-    return torch.stack([far, near / 2])
+def _ends(x, axis):
+    """Return the sum of squares in the first and the last slice along an axis, float64 (C,)."""
+    return _energy(x.narrow(axis, 0, 1)) + _energy(x.narrow(axis, x.shape[axis] - 1, 1))
 
 
 def _energy(x):
     """Return the sum of squares per channel of (C, n, H, W), float64 (C,)."""
     flat = x.flatten(1)
-    return torch.stack([row @ row for row in flat]).double()
+    return torch.linalg.vecdot(flat, flat).double()

@@ -41,6 +41,26 @@ def compare(row, preset, best, last):
     return _table(pd.DataFrame(lines), f"comparison-{row}")
 
 
+def number_table(row, measured):
+    """Return the printed figures of a row beside ours, as they are.
+
+    measured: {name of the printed figure: values (seeds,)}.
+    """
+    _, entry = claims.row(row)
+    lines = []
+    for name, printed in entry["numbers"].items():
+        mean, low, high = claims.interval(measured[name])
+        lines.append({
+            "": name,
+            "paper": f"{printed:g}",
+            "ours": f"{mean:.3g}",
+            "95 % interval": f"[{low:.3g}, {high:.3g}]",
+            "ours − paper": f"{mean - printed:+.3g}",
+            "n": len(measured[name]),
+        })  # fmt: skip
+    return _table(pd.DataFrame(lines), f"comparison-{row}")
+
+
 def best_and_last(best, last):
     """Return accuracies at the best and at the last epoch, in per cent.
 

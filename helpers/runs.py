@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from helpers import datasets, models, paths, precision, records, training
+from helpers import datasets, degrade, models, paths, precision, records, training
 from helpers.errors import InputError, one_of, whole
 from helpers.observers import OBSERVERS
 
@@ -60,12 +60,9 @@ class Run:
             raise InputError("epochs", self.epochs, "without a model there are 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
         one_of("precision", self.precision, ("auto", *training.PRECISIONS))
-        if self.watch and set(self.watch) != {"steps", "observers"}:
-            raise InputError("watch", self.watch, "use {'steps': [...], 'observers': [...]}")
-        for observer in (*self.observers, *self.watch.get("observers", ())):
-            one_of("observers", observer, OBSERVERS)
-        for step in self.watch.get("steps", ()):
-            whole("watch.steps", step)
+        self._check_looks()
+        if self.degradation:
+            one_of("degradation.kind", self.degradation.get("kind"), degrade.KINDS)
         for name, least in (("seed", 0), ("epochs", 0), ("batch", 1), ("sample", 0)):
             whole(name, getattr(self, name), least)
         for name in ("lr", "decay"):
@@ -74,6 +71,21 @@ class Run:
                 raise InputError(name, value, "use a number from 0 to below 1")
         for name in set(self.model_args) & {"shape", "classes", "seed"}:
             raise InputError("model_args", name, "the data and the seed decide it")
+
+    def _check_looks(self):
+        asked = self.watch or {"steps": [], "observers": []}
+        if not isinstance(asked, dict) or {k: type(v) for k, v in asked.items()} != {
+            "steps": list, "observers": list
+        }:  # fmt: skip
+            raise InputError("watch", self.watch, "use {'steps': [...], 'observers': [...]}")
+        for observer in (*self.observers, *asked["observers"]):
+            one_of("observers", observer, OBSERVERS)
+        for step in asked["steps"]:
+            whole("watch.steps", step)
+        if "confusion" in asked["observers"]:
+            raise InputError("watch.observers", "confusion", "it is known at the end only")
+        if self.model == "none" and (self.watch or set(self.observers) - {"data_orderness"}):
+            raise InputError("observers", self.observers, "without a model use data_orderness")
 
     def spec(self):
         """Return the fields that differ from their defaults, so that new fields keep old keys."""
@@ -91,7 +103,9 @@ class Run:
         kind = self.arrangement.get("kind", "natural").removesuffix("_permutation")
         how = [str(v) for k, v in self.arrangement.items() if k not in ("kind", "seed")]
         how += [] if self.channels == "all" else [self.channels]
+        how += list(map(str, self.degradation.values()))
         how += [f"{name} {value}" for name, value in self.model_args.items() if name != "width"]
+        how += [] if self.optimiser == "adam" else [self.optimiser]
         return " ".join([self.data, self.model, kind, *how, f"seed {self.seed}"])
 
 

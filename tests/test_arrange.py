@@ -138,11 +138,12 @@ def test_training_and_test_images_get_the_same_map(tiny_run):
     coordinates = np.arange(784).reshape(1, 1, 28, 28)
     run = tiny_run(arrangement={"kind": "pixel_permutation", "seed": 4})
     seen = []
-    for split in ("train", "test"):
-        for part in (coordinates // 28, coordinates % 28):
-            pixels = part.astype(np.uint8)
+    for part, split in enumerate(("train", "test")):
+        for position in (coordinates // 28, coordinates % 28):
+            pixels = position.astype(np.uint8)
             images = datasets.Images("mnist", pixels, np.zeros(1, int), datasets.DIGITS, split)
-            seen.append(training._resident(images, run, "cpu")[0].numpy().ravel().astype(int))
+            kept, _ = training._resident(images, run, "cpu", part)
+            seen.append(kept.numpy().ravel().astype(int))
     index = arrange.pixel_permutation(28, 4)
     assert np.array_equal(seen[0] * 28 + seen[1], index)
     assert np.array_equal(seen[2] * 28 + seen[3], index)
@@ -154,6 +155,53 @@ def test_a_map_per_image_equals_each_map_applied_alone():
     together = arrange.apply(images, many)
     for k in range(6):
         assert np.array_equal(together[k], arrange.apply(images[k : k + 1], many[k])[0])
+
+
+def each(images=40, part=0, **changed):
+    """Return the maps of block swaps drawn for each image, `changed` in the usual spec."""
+    spec = {"kind": "block_swaps", "block": 2, "swaps": 5, "seed": 3, "per_image": True}
+    return arrange.from_spec(spec | changed, 8, images, part)
+
+
+def test_a_spec_per_image_draws_a_map_for_each():
+    many = each()
+    assert many.shape == (40, 64) and many.dtype == np.int64
+    assert all(np.array_equal(np.sort(row), np.arange(64)) for row in many)
+    assert len({row.tobytes() for row in many}) > 35
+    assert np.array_equal(each(), many)
+    for other in (each(part=1), each(seed=4)):  # test images, another seed
+        assert (other != many).any(axis=1).mean() > 0.9
+        assert not {row.tobytes() for row in other} & {row.tobytes() for row in many}
+    alone = each(per_image=False)
+    assert np.array_equal(alone, arrange.block_swaps(8, 2, 5, 3))  # one map, the same for all
+
+
+@pytest.mark.parametrize("part", (0, 1))
+@pytest.mark.parametrize(("fewer", "more"), ((0, 3), (5, 8), (10, 11)))
+def test_more_swaps_continue_fewer(fewer, more, part):
+    """What leads from the one map to the other are `more - fewer` swaps of blocks, not more."""
+    before, after = (each(part=part, swaps=swaps) for swaps in (fewer, more))
+    assert max(swaps_between(before, after)) == more - fewer
+    unrelated = each(part=part, swaps=more, seed=4)
+    assert fewer == 0 or max(swaps_between(before, unrelated)) > more - fewer
+
+
+def swaps_between(before, after):
+    """Return the least swaps of 2 px blocks that turn one map of 8 px into another, per image."""
+    since = np.take_along_axis(np.argsort(before), after, axis=1)
+    corners = since.reshape(-1, 8, 8)[:, ::2, ::2].reshape(-1, 16)
+    return [16 - cycles(row) for row in (corners // 16 * 4 + corners % 8 // 2).tolist()]
+
+
+def cycles(order):
+    """Return how many cycles a permutation has: n minus the transpositions that make it."""
+    left, count = set(range(len(order))), 0
+    while left:
+        count, k = count + 1, min(left)
+        while k in left:
+            left.remove(k)
+            k = order[k]
+    return count
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -260,6 +308,12 @@ def test_from_side_on_every_distance_is_the_same(distance):
         ({"kind": "local_permutation", "seed": 0, "distance": -1}, ("distance: -1",)),
         ({"kind": "block_swaps", "seed": 0, "block": 29, "swaps": 1}, ("block: 29",)),
         ({"kind": "block_swaps", "seed": 0, "block": 2, "swaps": -1}, ("swaps: -1",)),
+        ({"kind": "pixel_permutation", "seed": 0, "per_image": True}, ("pixel_permutation",)),
+        ({"kind": "block_swaps", "block": 2, "swaps": 1, "per_image": True}, ("seed: None",)),
+        (
+            {"kind": "block_swaps", "seed": -1, "block": 2, "swaps": 1, "per_image": True},
+            ("seed: -1",),
+        ),
     ),
 )
 def test_a_bad_spec_is_one_line_that_names_the_field(spec, parts):

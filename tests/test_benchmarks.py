@@ -2,13 +2,15 @@
 
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import clock, networks
-from helpers import models
+from benchmarks import clock, loops, networks
+from helpers import models, orderness
 
 MLP, CNN28, CNN32, VGG = networks.CASES
 
@@ -51,6 +53,27 @@ def test_rate_counts_steps_and_takes_at_least_one():
     ticks = iter([0.0, 4.0])
     steps = iter([None])
     assert clock.rate(steps, 0, lambda: {"self": next(ticks)}) == pytest.approx(1 / 4)
+
+
+def test_the_loop_over_triples_gives_what_we_give():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 7), np.uint8)
+    paths_of = loops.triples(5, 7)
+    straight, diagonal = 2 * (5 * 5 + 3 * 7), 8 * 4 * 6  # both ways; 8 in each 2 x 2 block
+    assert len(paths_of) == len(set(paths_of)) == straight + diagonal
+    by_triples = loops.orderness_by_triples(pixels, paths_of)
+    assert by_triples == pytest.approx(orderness.orderness(pixels), abs=1e-5)
+
+
+def test_orderness_is_compared_with_a_copy_and_with_a_loop(monkeypatch, noise):
+    monkeypatch.setattr(loops, "random_images", lambda shape: noise(600, "cifar10"))
+    clocks = iter([1.0, 0.1, 2.0] * 3)
+    monkeypatch.setattr(clock, "spent", lambda side: side() is None or next(clocks))
+    copy, loop = command._orderness(SimpleNamespace(pairs=2))
+    assert (copy.values, copy.goal, copy.at_most) == ((10.0, 10.0), 50, True)
+    every = len(loops.triples(32, 32))
+    looped = len(range(0, every, command.STRIDE))
+    assert loop.values == pytest.approx([2 * 600 * every / (300 * looped)] * 2)
+    assert (loop.goal, loop.at_most, looped) == (200, False, 101)
 
 
 @pytest.mark.parametrize(

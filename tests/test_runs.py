@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 
 import pytest
 from conftest import one_line
 
-from helpers import datasets, experiments, paths, presets, records, runs
+from helpers import datasets, experiments, orderness, paths, presets, records, runs
 from helpers.errors import InputError
-from helpers.experiments import ivan2019
+from helpers.experiments import ghosh2019, ivan2019
 from helpers.runs import Run
 
+PUBLISHED = paths.RESULTS / "study"  # before a test moves it
 pytestmark = pytest.mark.usefixtures("folders")
 
 
@@ -24,15 +26,26 @@ OTHER = {
     "data": "cifar10", "model": "vgg", "seed": 1, "arrangement": {"kind": "pixel_permutation"},
     "channels": "red", "model_args": {"depth": 4}, "train_size": 100, "test_size": 100,
     "optimiser": "sgd", "lr": 2e-4, "decay": 0.0, "epochs": 2, "batch": 64,
-    "precision": "float32", "observers": (),
+    "precision": "float32", "observers": (), "sample": 1,
+    "watch": {"steps": [0, 9], "observers": ["accuracy"]},
+    "degradation": {"kind": "low_pass", "radius": 7},
 }  # fmt: skip
 
 
 def test_keys_are_what_they_were():
     """Published records are found by these: to change them is to train everything again."""
     assert Run("mnist", "mlp").key() == "72b87722f29b414c"
-    full = {**OTHER, "optimiser": "adam"}
+    full = {**OTHER, "optimiser": "adam", "sample": 0, "watch": {}, "degradation": {}}
     assert Run(**full).key() == "d4c047f8af580762"
+
+
+def test_published_records_of_the_first_paper_are_still_found():
+    """Fields that came later must not change a key; `folders` hides the results, so look there."""
+    published = {path.name.split("-")[0] for path in PUBLISHED.glob("*.json")}
+    wanted = {run.key() for run in experiments.every_run("ivan2019", "study")}
+    assert len(wanted) == 77 and wanted <= published
+    for new in ("watch", "degradation", "sample"):
+        assert not any(new in run.spec() for run in experiments.every_run("ivan2019", "study"))
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Run)])
@@ -63,7 +76,7 @@ def test_a_new_field_keeps_the_keys(monkeypatch):
 
 def test_a_spec_names_what_differs_and_makes_the_run_again():
     assert Run("mnist", "mlp").spec() == {"data": "mnist", "model": "mlp"}
-    for run in (Run("mnist", "mlp", seed=2), Run(**{**OTHER, "optimiser": "adam"})):
+    for run in (Run("mnist", "mlp", seed=2), Run(**OTHER)):
         assert Run(**run.spec()) == run
         again = json.loads(json.dumps(run.spec()))
         assert Run(**again).key() == run.key()
@@ -74,7 +87,7 @@ def test_a_spec_names_what_differs_and_makes_the_run_again():
     (
         ({"data": "svhn"}, ("data: 'svhn'", "mnist")),
         ({"model": "resnet"}, ("model: 'resnet'", "vgg")),
-        ({"optimiser": "sgd"}, ("optimiser: 'sgd'", "adam")),
+        ({"optimiser": "rmsprop"}, ("optimiser: 'rmsprop'", "adam", "sgd")),
         ({"precision": "float16"}, ("precision: 'float16'", "bfloat16")),
         ({"observers": ("weights",)}, ("observers: 'weights'", "confusion")),
         ({"seed": -1}, ("seed: -1",)),
@@ -85,6 +98,14 @@ def test_a_spec_names_what_differs_and_makes_the_run_again():
         ({"decay": -0.1}, ("decay: -0.1",)),
         ({"decay": "none"}, ("decay: 'none'",)),
         ({"model_args": {"seed": 1}}, ("model_args: 'seed'",)),
+        ({"model": "none"}, ("epochs: 1", "without a model")),
+        ({"sample": -1}, ("sample: -1",)),
+        ({"sample": 1.0}, ("sample: 1.0",)),
+        ({"watch": {"steps": [0]}}, ("watch: {'steps': [0]}", "observers")),
+        ({"watch": {"steps": [0], "observers": [], "every": 2}}, ("watch: ", "every")),
+        ({"watch": {"steps": [-1], "observers": []}}, ("watch.steps: -1",)),
+        ({"watch": {"steps": [0, 2.5], "observers": []}}, ("watch.steps: 2.5",)),
+        ({"watch": {"steps": [0], "observers": ["eyes"]}}, ("observers: 'eyes'", "accuracy")),
     ),
 )
 def test_bad_fields_are_one_line(bad, parts):
@@ -124,6 +145,26 @@ def test_a_record_says_everything_and_is_found_again(tiny_run):
         record["provenance"]
     )
     assert [path.name for path in local_files()] == [f"{run.key()}-{fingerprint[:8]}.json"]
+
+
+def test_images_can_be_looked_at_without_a_network(tiny_run):
+    swaps = {"kind": "block_swaps", "block": 7, "swaps": 9, "seed": 0}
+    found = {}
+    for name, how in (("natural", {}), ("swapped", swaps)):
+        run = tiny_run(model="none", model_args={}, epochs=0, arrangement=how,
+                       observers=("data_orderness",))  # fmt: skip
+        record = runs.execute(run)
+        assert runs.find(run) == json.loads(json.dumps(record))
+        assert record["epochs"] == []
+        found[name] = record["observations"]["data_orderness"]
+    pixels = datasets.splits("mnist", 64, 32)[0].pixels
+    for scale, geometries in found["natural"].items():
+        for geometry, tenths in geometries.items():
+            assert len(tenths) == 10
+            whole = orderness.orderness(pixels, int(scale), geometry)
+            assert min(tenths) < whole < max(tenths)
+    mean = {name: sum(seen["1"]["both"]) / 10 for name, seen in found.items()}
+    assert mean["swapped"] < mean["natural"] - 0.1
 
 
 def flip_a_digit(content):
@@ -287,6 +328,66 @@ def test_the_ends_of_figures_8_and_10_are_networks_of_table_1(name):
     assert {(run.seed, str(run.arrangement), run.channels) for run in shared} == {
         (s, "{}", "all") for s in seeds
     }
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_run_of_the_second_paper_is_asked_for_once(name):
+    wanted = experiments.every_run("ghosh2019", name)
+    every = [run for experiment in ghosh2019.EXPERIMENTS for run in experiment(name)]
+    assert len({run.key() for run in wanted}) == len(wanted) > 0
+    assert {run.key() for run in wanted} == {run.key() for run in every}
+    assert not {run.key() for run in wanted} & {
+        run.key() for run in experiments.every_run("ivan2019", name)
+    }
+    for run in wanted:
+        if run.model == "none":
+            assert run.epochs == 0 and run.observers == ("data_orderness",)
+        else:
+            assert run.model == "plain" and run.decay == 0 and run.lr in (1e-3, 1e-4)
+        assert run.arrangement.get("per_image", True)
+        assert {run.arrangement.get("seed", run.seed), run.degradation.get("seed", run.seed)} == {
+            run.seed
+        }  # compared networks share images, swaps and masks
+        assert Run(**json.loads(json.dumps(run.spec()))).key() == run.key()
+        if run.watch:
+            steps = run.watch["steps"]
+            images = run.train_size or ghosh2019.IMAGES[run.data]
+            assert steps == sorted(set(steps))
+            assert (steps[0], steps[-1]) == (0, run.epochs * (images // run.batch))
+
+
+def test_how_many_runs_a_study_of_the_second_paper_takes():
+    count = {name: len(grid("study")) for name, grid in ghosh2019.GRIDS.items()}
+    assert count == {
+        "figure1": 3 * 4 * 2 + 8 + 2,  # data, swaps, once or per image; small blocks; filters
+        "figure4a": 6 * 4,  # seeds, swaps
+        "figure4b": 6 * 6,  # seeds, kernels
+        "filters": 6 * 3,  # seeds; none, low-pass, random
+        "figure3-mnist": 3,
+        "figure5": 3,
+        "dependence": 3 * 3,  # seeds; optimiser and weights but for those of figure 3
+        "figure3-fashion_mnist": 3,
+        "figure3-cifar10": 3,
+        "table_s1": 6 * 4 * 3,  # seeds, swaps, depths
+        "figure2-mnist": 3 * 4 * 4,  # seeds, swaps, depths
+        "figure2-fashion_mnist": 3 * 4 * 4,
+        "figure2-cifar10": 3 * 4 * 3,
+    }
+    # natural images: figure 4 (a) and the filters at six seeds, figure 2 and Table S1 at three
+    # seeds and three depths; looks without a network at them, one of each data set is enough
+    shared = 6 + 3 * 3 + 3 + 2
+    wanted = experiments.every_run("ghosh2019", "study")
+    assert len(wanted) == sum(count.values()) - shared
+    assert sum(run.model != "none" for run in wanted) == 288
+
+
+@pytest.mark.parametrize("total", (1, 4, 5, 100, 468, 700, 2_000))
+def test_looks_are_densest_at_the_start_and_take_both_ends(total):
+    steps = ghosh2019.steps(total)
+    assert (steps[0], steps[-1]) == (0, total)
+    gaps = [b - a for a, b in pairwise(steps)]
+    assert min(gaps) > 0 and max(gaps) <= 200
+    assert gaps[:-1] == sorted(gaps[:-1])
 
 
 def test_comparisons_are_paired():

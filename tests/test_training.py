@@ -110,6 +110,33 @@ def test_it_equals_a_plain_loop(noise, tiny_run):
         assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
 
 
+def test_sgd_equals_a_loop_that_subtracts_gradients(noise, tiny_run):
+    run = tiny_run(optimiser="sgd", lr=0.05, decay=0.1, epochs=2, seed=4)
+    images = noise(80)
+    view, epochs = training.train(run, images, noise(30, seed=1))
+
+    x = torch.from_numpy(images.pixels).float() / 255
+    x = (x - x.mean()) / x.std(unbiased=False)
+    y = torch.from_numpy(images.labels)
+    model = models.build("mlp", (1, 28, 28), 10, 4, **run.model_args)
+    weights = list(model.parameters())
+    torch.manual_seed(4)
+    order, t = torch.Generator().manual_seed(4), 0
+    for row in epochs:
+        losses = []
+        for batch in torch.randperm(80, generator=order).split(32)[:2]:
+            loss = functional.cross_entropy(model(x[batch]), y[batch])
+            gradients = torch.autograd.grad(loss, weights)
+            with torch.no_grad():
+                for weight, gradient in zip(weights, gradients, strict=True):
+                    weight -= 0.05 / (1 + 0.1 * t) * gradient
+            losses.append(loss.item())
+            t += 1
+        assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+    for ours, theirs in zip(view.model.parameters(), weights, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_the_rate_decays_as_in_keras(noise, tiny_run, watch):
     training.train(tiny_run(lr=0.01, decay=0.5, epochs=2), noise(96), noise(10))
     assert [rate for rate, _ in watch] == pytest.approx([0.01 / (1 + 0.5 * t) for t in range(6)])
@@ -188,7 +215,7 @@ def test_bfloat16_trains_and_differs_from_float32(noise, tiny_run):
     )
     assert low[1][0]["loss"] == pytest.approx(full[1][0]["loss"], rel=0.05)
     assert measures(low[1]) != measures(full[1])
-    assert {p.dtype for p in low[0].parameters()} == {torch.float32}  # the weights stay whole
+    assert {p.dtype for p in low[0].model.parameters()} == {torch.float32}  # the weights stay whole
 
 
 def test_standardised_pixels_have_mean_0_and_deviation_1(noise):
@@ -229,8 +256,9 @@ def test_evaluation_counts_every_image_once(noise, monkeypatch):
 
 def test_the_accuracies_are_shares_of_images(noise, tiny_run):
     test_set = noise(70, seed=1)
-    _, epochs, predictions = training.train(tiny_run(), noise(64), test_set)
-    assert epochs[0]["test_accuracy"] == round(float(np.mean(predictions == test_set.labels)), 6)
+    view, epochs = training.train(tiny_run(), noise(64), test_set)
+    right = float(np.mean(view.predictions == test_set.labels))
+    assert epochs[0]["test_accuracy"] == round(right, 6)
     assert (epochs[0]["accuracy"] * 64) == pytest.approx(
         round(epochs[0]["accuracy"] * 64), abs=1e-3
     )

@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 from helpers import claims
-from helpers.verdicts import ivan2019
+from helpers.verdicts import ghosh2019, ivan2019
 
-MEASURES = {"ivan2019": ivan2019.MEASURES}
+MEASURES = {"ivan2019": ivan2019.MEASURES, "ghosh2019": ghosh2019.MEASURES}
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,93 @@
+"""Section 4.1.1 of ghosh2019: the orderness of data sets before and after block swaps."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from helpers import arrange, datasets, observers, orderness, presets
+from helpers.experiments.ghosh2019 import BLOCK, SWAPS
+from helpers.verdicts.ghosh2019.records import evidence
+from helpers.verdicts.ivan2019.untrained import ANY
+
+COARSEST = str(max(observers.SCALES))
+
+
+@lru_cache(maxsize=128)
+def tenths(preset, data, swaps=0, block=None, per_image=True, filtered="none"):
+    """Return ({scale: {geometry: (10,)}}, scale of the evidence) of a data set's tenths.
+
+    block: px, by default that of Figure 1. per_image: whether each image has swaps of its own.
+    """
+    found = evidence("figure1", preset)
+    rows = found.rows(data)
+    rows = rows[(rows.swaps == swaps) & (rows["filter"] == filtered)]
+    if swaps:
+        rows = rows[(rows.block == (block or BLOCK[data])) & (rows.per_image == per_image)]
+    observed = rows.observed.iloc[0]["data_orderness"]
+    table = {
+        scale: {kind: np.array(values, float) for kind, values in kinds.items()}
+        for scale, kinds in observed.items()
+    }
+    return table, found.scale(data)
+
+
+def at(preset, data, scale, geometry="both", **swapped):
+    """Return the orderness of a data set's tenths at a scale, (10,)."""
+    return tenths(preset, data, **swapped)[0][str(scale)][geometry]
+
+
+def _scale(preset, data):
+    return tenths(preset, data)[1]
+
+
+def coarse_lower(preset, data):
+    """Return orderness at scale 1 minus that at the largest scale, per tenth."""
+    return at(preset, data, 1) - at(preset, data, COARSEST), _scale(preset, data)
+
+
+def at_block(preset, data):
+    """Return orderness at the scale of the blocks after 0 to 30 swaps, (tenths, 4)."""
+    values = [at(preset, data, BLOCK[data], swaps=swaps) for swaps in SWAPS]
+    return np.stack(values, axis=1), _scale(preset, data)
+
+
+def left_at_block(preset, data):
+    """Return orderness at the scale of the blocks after the most swaps, per tenth."""
+    values, scale = at_block(preset, data)
+    return values[:, -1], scale
+
+
+def kept_below(preset, data):
+    """Return the smallest share kept at scales below the block, minus one half, per tenth."""
+    shares = [
+        at(preset, data, scale, swaps=SWAPS[-1]) / at(preset, data, scale)
+        for scale in observers.SCALES
+        if scale < BLOCK[data]
+    ]
+    return np.min(shares, axis=0) - 0.5, _scale(preset, data)
+
+
+def borders(preset, data):
+    """Return what the most swaps of large blocks take from orderness at scale 1, per tenth."""
+    lost = at(preset, data, 1) - at(preset, data, 1, swaps=SWAPS[-1])
+    return lost, _scale(preset, data)
+
+
+def permuting(preset, data, count=1000):
+    """Return natural minus pixel-permuted orderness, each image permuted anew, per tenth."""
+    size = min(count, presets.preset(preset).train or count)
+    pixels = datasets.load(data, "train", size).pixels
+    side = pixels.shape[-1]
+    maps = np.stack([arrange.pixel_permutation(side, seed) for seed in range(size)])
+    parts = zip(np.array_split(pixels, 10), np.array_split(maps, 10), strict=True)
+    lost = [
+        orderness.orderness(part) - orderness.orderness(arrange.apply(part, index))
+        for part, index in parts
+    ]
+    return np.array(lost), ANY
+
+
+def filter_raises(preset, against):
+    """Return low-pass minus other images' orderness at scale 1, per tenth (Section 6)."""
+    low = at(preset, "mnist", 1, filtered="low_pass")
+    return low - at(preset, "mnist", 1, filtered=against), _scale(preset, "mnist")

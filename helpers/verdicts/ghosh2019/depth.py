@@ -1,0 +1,155 @@
+"""Section 4.1.2 and Supplements C and D of ghosh2019: what another layer brings."""
+
+from itertools import product
+
+import numpy as np
+
+from helpers import claims
+from helpers.experiments.ghosh2019 import SMALL_BLOCK, TABLE_SWAPS
+from helpers.verdicts.ghosh2019 import blocks
+from helpers.verdicts.ghosh2019.records import evidence
+from helpers.verdicts.ivan2019.untrained import ANY
+
+STEPS = {"1 to 2": (1, 2), "2 to 3": (2, 3)}  # layers, in Table S1
+
+
+def errors(preset, name):
+    """Return (swaps, depths, test error of the last epoch (seeds, swaps, depths), scale)."""
+    found = evidence(name, preset)
+    rows = found.last()
+    table = rows.assign(error=1 - rows.test_accuracy).pivot_table(
+        index="seed", columns=["swaps", "depth"], values="error"
+    )
+    swaps, depths = (sorted(rows[column].unique()) for column in ("swaps", "depth"))
+    values = table.to_numpy().reshape(len(table), len(swaps), len(depths))
+    data = rows.data.iloc[0]
+    return swaps, depths, values, found.scale("cifar10" if data == "photo_patches" else data)
+
+
+def first_helps(preset, data):
+    """Return the smallest fall of the error by the first added layer over all swaps, per seed."""
+    _, _, values, scale = errors(preset, f"figure2-{data}")
+    return (values[..., 0] - values[..., 1]).min(axis=1), scale
+
+
+def last_hurts(preset, data):
+    """Return the rise of the error by the last added layer after the most swaps, per seed."""
+    _, _, values, scale = errors(preset, f"figure2-{data}")
+    return values[:, -1, -1] - values[:, -1, -2], scale
+
+
+def gain_shrinks(preset, data):
+    """Return the last layer's gain without swaps minus that after the most, per seed."""
+    _, _, values, scale = errors(preset, f"figure2-{data}")
+    gain = values[..., -2] - values[..., -1]
+    return gain[:, 0] - gain[:, -1], scale
+
+
+def improvements(preset):
+    """Return {"1 to 2": (seeds, 4), "2 to 3": ...}: the error's fall, in per cent, and scale."""
+    _, depths, values, scale = errors(preset, "table_s1")
+    at = {depth: k for k, depth in enumerate(depths)}
+    falls = {
+        name: 100 * (values[..., at[a]] - values[..., at[b]]) for name, (a, b) in STEPS.items()
+    }
+    return falls, scale
+
+
+def final_orderness(preset, geometry="both"):
+    """Return {"1 to 2": (seeds, 4), ...}: orderness of the last layer before one is added."""
+    rows = evidence("table_s1", preset).last()
+    return {
+        name: _per_seed(rows[rows.depth == before], layer=-1, geometry=geometry)
+        for name, (before, _) in STEPS.items()
+    }
+
+
+def layer_orderness(preset, geometry="both"):
+    """Return the orderness of the three layers' maps after training, (3, seeds, 4)."""
+    rows = evidence("table_s1", preset).last()
+    rows = rows[rows.depth == 3]
+    return np.stack([_per_seed(rows, layer, geometry) for layer in range(3)])
+
+
+def _per_seed(rows, layer, geometry):
+    values = [observed["map_orderness"][layer][geometry] for observed in rows.observed]
+    table = rows.assign(so=values).pivot_table(index="seed", columns="swaps", values="so")
+    return table.to_numpy()
+
+
+def printed_figures(preset):
+    """Return Table S1's figures measured, {name: (seeds,)}."""
+    falls, scale = improvements(preset)
+    orders = final_orderness(preset)
+    found = {}
+    for name, (k, swaps) in product(STEPS, enumerate(TABLE_SWAPS)):
+        found[f"improvement {name}, {swaps} swaps"] = falls[name][:, k]
+        found[f"so {name}, {swaps} swaps"] = orders[name][:, k]
+    return found | {f"r {name}": correlation(preset, name)[0] for name in STEPS}, scale
+
+
+def correlation(preset, step):
+    """Return r of improvement and orderness over the four numbers of swaps, per seed."""
+    falls, scale = improvements(preset)
+    pairs = zip(falls[step], final_orderness(preset)[step], strict=True)
+    return np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs]), scale
+
+
+def of_means(preset, step):
+    """Return r as the paper takes it, of the means over trials, with Fisher's 95 % interval."""
+    falls, _ = improvements(preset)
+    r = np.corrcoef(falls[step].mean(axis=0), final_orderness(preset)[step].mean(axis=0))[0, 1]
+    half = 1.96 / np.sqrt(len(TABLE_SWAPS) - 3)
+    return r, np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
+
+
+def printed_r(_, step):
+    """Return how far the printed r lies outside what the printed rows allow, rounded as they are.
+
+    Every row is taken to its rounding limits, all 2^8 corners of them.
+    """
+    low, high = rounding_range(step)
+    r = claims.row("so-tableS1")[1]["numbers"][f"r {step}"]
+    half = 0.005 if step == "1 to 2" else 0.0005  # .99 and .985, as many digits as printed
+    return max(low - r - half, r - half - high, 0.0), ANY
+
+
+def rounding_range(step):
+    """Return the least and the largest r that the printed rows of Table S1 allow."""
+    rows = np.array(printed_rows(step))
+    corners = rows.reshape(1, -1) + 0.005 * np.array(list(product((-1, 1), repeat=8)))
+    r = [np.corrcoef(corner.reshape(2, 4))[0, 1] for corner in corners]
+    return min(r), max(r)
+
+
+def printed_rows(step):
+    """Return Table S1's printed improvements and orderness of one step, two lists of four."""
+    numbers = claims.row("so-tableS1")[1]["numbers"]
+    return [
+        [numbers[f"{what} {step}, {swaps} swaps"] for swaps in TABLE_SWAPS]
+        for what in ("improvement", "so")
+    ]
+
+
+def input_orderness(preset, scale, geometry="both"):
+    """Return the orderness of MNIST after 0 to 60 swaps of small blocks, at a scale, (4,)."""
+    return np.array([
+        blocks.at(preset, "mnist", scale, geometry, swaps=swaps, block=SMALL_BLOCK).mean()
+        for swaps in TABLE_SWAPS
+    ])  # fmt: skip
+
+
+def follows_input(preset, layer):
+    """Return r of a layer's orderness with the input's at scale 2, 4 or 6, per seed (Figure 7)."""
+    given = input_orderness(preset, 2 * (layer + 1))
+    values = layer_orderness(preset)[layer]
+    return np.array([np.corrcoef(given, row)[0, 1] for row in values]), _s1_scale(preset)
+
+
+def layer_falls(preset, layer):
+    """Return the orderness of a layer's maps after 0 to 60 swaps, (seeds, 4)."""
+    return layer_orderness(preset)[layer], _s1_scale(preset)
+
+
+def _s1_scale(preset):
+    return evidence("table_s1", preset).scale("mnist")

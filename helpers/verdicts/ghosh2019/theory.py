@@ -1,0 +1,150 @@
+"""Sections 2 and 3 of ghosh2019: what orderness is, computed exactly from covariances.
+
+For a random image with covariance matrix S (positions by positions) and equal means, the expected
+squared difference of two positions is S[p, p] + S[q, q] - 2 S[p, q]: nothing needs to be drawn.
+"""
+
+from functools import lru_cache
+from itertools import permutations, product
+
+import numpy as np
+
+from helpers import datasets, orderness, presets
+from helpers.verdicts.ivan2019.untrained import ANY
+
+STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+
+
+@lru_cache(maxsize=16)
+def triples(side, geometry="both"):
+    """Return all directed two-hop triples (p, q, r) of a square, row-major positions (T, 3)."""
+    found = []
+    for y, x in product(range(side), repeat=2):
+        for (a, b), (c, d) in product(STEPS, repeat=2):
+            path = ((y, x), (y + a, x + b), (y + a + c, x + b + d))
+            straight = (a, b) == (c, d)
+            wanted = geometry == "both" or straight == (geometry == "straight")
+            inside = all(0 <= v < side for place in path for v in place)
+            if wanted and inside and path[0] != path[2]:
+                found.append([row * side + column for row, column in path])
+    return np.array(found)
+
+
+def expected(covariance, geometry="both"):
+    """Return E(p - q)^2 and E(p - r)^2 of every triple, float64 (2, T), from a covariance."""
+    p, q, r = triples(round(len(covariance) ** 0.5), geometry).T
+    variance = np.diag(covariance)
+    near = variance[p] + variance[q] - 2 * covariance[p, q]
+    far = variance[p] + variance[r] - 2 * covariance[p, r]
+    return np.stack([near, far])
+
+
+def expected_orderness(covariance, geometry="both"):
+    """Return the orderness of infinitely many images with this covariance."""
+    near, far = expected(covariance, geometry).sum(axis=1)
+    return far / near - 1
+
+
+def diffusion(side, sigma=1.0):
+    """Return the covariance of row walk + column walk, in which Eqs. 1-2 hold along every path.
+
+    X(y, x) = A(y) + B(x) with two independent random walks of step `sigma`: a step down is a step
+    of A, a step aside one of B, and two steps of a path are always independent.
+    """
+    rows, columns = np.divmod(np.arange(side * side), side)
+    walk = [np.minimum.outer(axis, axis) for axis in (rows, columns)]
+    return sigma**2 * (walk[0] + walk[1])
+
+
+def permuted(side):
+    """Return the covariance of any one image, centred, over all permutations of its pixels."""
+    n = side * side
+    return (np.eye(n) - 1 / n) * n / (n - 1)
+
+
+def block_means(side, scale):
+    """Return the matrix that takes an image to its block means."""
+    n = side // scale
+    rows, columns = np.divmod(np.arange(side * side), side)
+    block = (rows // scale) * n + columns // scale
+    return (block == np.arange(n * n)[:, None]) / scale**2
+
+
+def diffusion_ratio(_, side=8):
+    """Return the largest |E(p - r)^2 / E(p - q)^2 - 2| over triples and sigmas (Eq. 4)."""
+    ratios = [np.divide(*expected(diffusion(side, sigma))[::-1]) for sigma in (0.1, 1, 7)]
+    return float(abs(np.array(ratios) - 2).max()), ANY
+
+
+def two_hop_count(_):
+    """Return how many places lie two hops from a pixel, of those in N(N(p)) without N(p)."""
+    near = {step for step in STEPS}
+    reached = {(a + c, b + d) for (a, b), (c, d) in product(STEPS, repeat=2)} - near
+    return len(reached - {(0, 0)}), ANY
+
+
+def permuted_symmetry(_, draws=50):
+    """Return the largest difference between Eq. 5's three expectations over all orders of three."""
+    worst = 0.0
+    for x in np.random.default_rng(0).normal(size=(draws, 3)):
+        p, q, r = np.array(list(permutations(x))).T
+        means = [((u - v) ** 2).mean() for u, v in ((p, r), (p, q), (q, r))]
+        worst = max(worst, np.ptp(means))
+    return float(worst), ANY
+
+
+def over_scales(covariance, scales=(1, 2, 3, 4)):
+    """Return the expected orderness of a covariance, {geometry: a list over scales}."""
+    side = round(len(covariance) ** 0.5)
+    means = [block_means(side, scale) for scale in scales]
+    return {
+        geometry: [expected_orderness(m @ covariance @ m.T, geometry) for m in means]
+        for geometry in orderness.GEOMETRIES
+    }
+
+
+def diffusion_value(_, side=12):
+    """Return the largest |so - 1| of the diffusion over geometries, at scale 1 (Section 3)."""
+    found = over_scales(diffusion(side), scales=(1,))
+    return float(abs(np.array(list(found.values())) - 1).max()), ANY
+
+
+def no_order(_, side=12):
+    """Return the largest |so| over scales and geometries when every order is equally likely."""
+    found = over_scales(permuted(side))
+    return float(abs(np.array(list(found.values()))).max()), ANY
+
+
+def constant_plus_noise(_, side=8, spreads=(1, 10, 100)):
+    """Return the largest |so| of a random constant plus white noise (third property)."""
+    values = [expected_orderness(np.eye(side**2) + spread**2) for spread in spreads]
+    return float(abs(np.array(values)).max()), ANY
+
+
+def highest_correlation(_, spread=100):
+    """Return 1 minus the correlation of any two pixels of such images: it can be any size."""
+    return float(1 - spread**2 / (spread**2 + 1)), ANY
+
+
+def ramp(_, side=8):
+    """Return the orderness of a linear ramp on straight triples, where 1 should be the most."""
+    rows, columns = np.divmod(np.arange(side * side), side)
+    image = (2.0 * rows + columns).reshape(1, 1, side, side)
+    return round(orderness.orderness(image, geometry="straight"), 12), ANY
+
+
+def checkerboard(_, side=8):
+    """Return the orderness of a checkerboard on straight triples, where 0 should be the least."""
+    rows, columns = np.divmod(np.arange(side * side), side)
+    image = ((rows + columns) % 2.0).reshape(1, 1, side, side)
+    return round(orderness.orderness(image, geometry="straight"), 12), ANY
+
+
+def interpolation(preset, data, count=200):
+    """Return |MSE from two hops / MSE from a neighbour - 1 - so|, pixel by pixel on real images."""
+    size = min(count, presets.preset(preset).train or count)
+    pixels = datasets.load(data, "train", size).pixels
+    p, q, r = triples(pixels.shape[-1]).T
+    flat = pixels.reshape(len(pixels), -1).astype(float)
+    from_two_hops, from_next = (((flat[:, p] - flat[:, guess]) ** 2).mean() for guess in (r, q))
+    return abs(from_two_hops / from_next - 1 - orderness.orderness(pixels)), ANY
