@@ -25,7 +25,7 @@ help:  ## list the targets
 # and its lock means nothing.
 book: $(STAMP)  ## execute every notebook at PRESET and build the HTML book
 	BUILD_DIR="$(BUILD)" $(RUN) snakemake --snakefile workflow/Snakefile --cores $(CORES) \
-	    --rerun-incomplete --nolock --config preset=$(PRESET) build=$(BUILD) -- book
+	    --rerun-incomplete --nolock --quiet rules --config preset=$(PRESET) build=$(BUILD) -- book
 	@test -s "$(BUILD)/html/index.html" || { echo 'book: $(BUILD)/html/index.html is missing'; exit 1; }
 	@echo 'The book is built. Open $(BUILD)/html/index.html'
 

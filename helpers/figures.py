@@ -110,7 +110,7 @@ def panels(series, levels, xlabel, ylabel, log=False):
 
     series: {panel: {line: values (repeats, levels)}}; dots are the repeats. log: of the values.
     """
-    fig, axes = plt.subplots(1, len(series), figsize=(1 + 3.4 * len(series), 3.4), squeeze=False)
+    fig, axes = plt.subplots(1, len(series), figsize=(1 + 2.9 * len(series), 3.2), squeeze=False)
     for axis, (title, lines) in zip(axes.flat, series.items(), strict=True):
         colours = sns.color_palette("viridis_r", len(lines))
         for (label, values), colour in zip(lines.items(), colours, strict=True):
@@ -127,17 +127,21 @@ def progress(seen):
 
     seen: {panel: object with `steps` (T,), `orderness` (seeds, T, layers), `accuracy` (seeds, T)}.
     """
-    fig, axes = plt.subplots(1, len(seen), figsize=(1 + 3.6 * len(seen), 3.6), squeeze=False)
+    columns = 2 if len(seen) == 4 else len(seen)
+    rows = len(seen) // columns
+    size = (1 + 3 * columns, 3.3 * rows) if columns > 1 else (6.4, 3.8)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis, (title, run) in zip(axes.flat, seen.items(), strict=True):
         for layer in range(run.orderness.shape[2]):
             _band(axis, run.steps, run.orderness[..., layer], f"layer {layer + 1}", f"C{layer}")
         right = axis.twinx()
         _band(right, run.steps, run.accuracy, "accuracy", "#555555", "--")
-        right.set(ylim=(0, 1), ylabel="test accuracy (dashed)" if axis is axes[0, -1] else "")
+        right.set(ylim=(0, 1), ylabel="test accuracy (dashed)" if axis in axes[:, -1] else "")
         right.grid(visible=False)
         axis.set(title=title, xlabel="optimiser step", xscale=matplotlib.scale.SymmetricalLogScale(
             axis.xaxis, linthresh=10), xlim=(0, run.steps[-1]))  # fmt: skip
-    axes[0, 0].set_ylabel("orderness of the maps")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("orderness of the maps")
     axes[0, 0].legend(fontsize=8)
     return _done(fig)
 

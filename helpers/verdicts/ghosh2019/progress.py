@@ -1,7 +1,8 @@
 """Section 4.2.1 and Supplements B and E of ghosh2019: orderness of feature maps in training.
 
-The peak is looked for where the mean over layers is largest, in the other seeds: a seed's own
-largest value would lie above its first one by chance alone.
+The peak is the look after the first at which the mean over layers is largest, in the other seeds: a
+seed's own largest value would lie above its first one by chance alone. Where orderness only falls,
+the peak is the look after the first, and the rise is negative.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def peaks(seen, layer=None):
     """Return the look at which the other seeds peak, of a layer or of their mean, per seed."""
     curves = seen.orderness.mean(axis=2) if layer is None else seen.orderness[..., layer]
     others = [np.delete(curves, k, axis=0).mean(axis=0) for k in range(len(curves))]
-    return np.array([curve.argmax() for curve in others])
+    return np.array([1 + curve[1:].argmax() for curve in others])
 
 
 def _at(values, looks):
