@@ -5,6 +5,7 @@ in `book/papers/ghosh2019.md`.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 from helpers.experiments.ivan2019 import colour
@@ -136,10 +137,13 @@ def dependence(preset):
     ]
 
 
-def table_s1(preset):
-    """Return 1 to 3 layers on MNIST with blocks of 3 px swapped (Table S1 and Figure 7)."""
+def table_s1(preset, per_image=True):
+    """Return 1 to 3 layers on MNIST with blocks of 3 px swapped (Table S1 and Figure 7).
+
+    per_image: whether swaps are drawn for each image, or once for all images of a trial.
+    """
     return [
-        _classify(preset, "mnist", seed, depth, swaps, SMALL_BLOCK)
+        _classify(preset, "mnist", seed, depth, _swaps(SMALL_BLOCK, swaps, seed, per_image))
         for seed in range(_scale(preset).repeats)
         for swaps in TABLE_SWAPS
         for depth in (1, 2, 3)
@@ -150,18 +154,11 @@ def figure2(preset, data):
     """Return networks of every depth on one data set with large blocks swapped (Figure 2)."""
     scale = _scale(preset)
     return [
-        _classify(preset, data, seed, depth, swaps, BLOCK[data])
+        _classify(preset, data, seed, depth, _swaps(BLOCK[data], swaps, seed))
         for seed in range(scale.trials)
         for swaps in scale.swaps
         for depth in scale.depths[data == "cifar10"]
     ]
-
-
-def _each(experiment, data):
-    def runs(preset):
-        return experiment(preset, data)
-
-    return runs
 
 
 GRIDS = {
@@ -169,15 +166,16 @@ GRIDS = {
     "figure4a": figure4a,
     "figure4b": figure4b,
     "filters": filters,
-    "figure3-mnist": _each(figure3, "mnist"),
+    "figure3-mnist": partial(figure3, data="mnist"),
     "figure5": figure5,
     "dependence": dependence,
-    "figure3-fashion_mnist": _each(figure3, "fashion_mnist"),
-    "figure3-cifar10": _each(figure3, "cifar10"),
+    "figure3-fashion_mnist": partial(figure3, data="fashion_mnist"),
+    "figure3-cifar10": partial(figure3, data="cifar10"),
     "table_s1": table_s1,
-    "figure2-mnist": _each(figure2, "mnist"),
-    "figure2-fashion_mnist": _each(figure2, "fashion_mnist"),
-    "figure2-cifar10": _each(figure2, "cifar10"),
+    "table_s1-once": partial(table_s1, per_image=False),
+    "figure2-mnist": partial(figure2, data="mnist"),
+    "figure2-fashion_mnist": partial(figure2, data="fashion_mnist"),
+    "figure2-cifar10": partial(figure2, data="cifar10"),
 }
 EXPERIMENTS = tuple(GRIDS.values())
 
@@ -208,8 +206,7 @@ def _look(preset, data, arrangement, **rest):
     )  # fmt: skip
 
 
-def _classify(preset, data, seed, depth, swaps, block):
-    arrangement = _swaps(block, swaps, seed)
+def _classify(preset, data, seed, depth, arrangement):
     return _plain(preset, data, seed, depth, arrangement, observers=("map_orderness",))
 
 

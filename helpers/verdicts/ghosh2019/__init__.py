@@ -73,8 +73,10 @@ MEASURES = {
     | _each("falls", depth.layer_falls, range(3), "layer"),
     "so-tableS1": {
         "figures": depth.printed_figures,
-        "r12": partial(depth.correlation, step="1 to 2"),
-        "r23": partial(depth.correlation, step="2 to 3"),
+        "once12": partial(depth.correlation, step="1 to 2", swapped="once"),
+        "once23": partial(depth.correlation, step="2 to 3", swapped="once"),
+        "each12": partial(depth.correlation, step="1 to 2", swapped="each"),
+        "each23": partial(depth.correlation, step="2 to 3", swapped="each"),
         "printed12": partial(depth.printed_r, step="1 to 2"),
         "printed23": partial(depth.printed_r, step="2 to 3"),
     },

@@ -10,6 +10,7 @@ from helpers.verdicts.ghosh2019 import blocks
 from helpers.verdicts.ghosh2019.records import evidence
 from helpers.verdicts.ivan2019.untrained import ANY
 
+GRID = {"each": "table_s1", "once": "table_s1-once"}  # how images were swapped
 STEPS = {"1 to 2": (1, 2), "2 to 3": (2, 3)}  # layers, in Table S1
 
 
@@ -45,9 +46,12 @@ def gain_shrinks(preset, data):
     return gain[:, 0] - gain[:, -1], scale
 
 
-def improvements(preset):
-    """Return {"1 to 2": (seeds, 4), "2 to 3": ...}: the error's fall, in per cent, and scale."""
-    _, depths, values, scale = errors(preset, "table_s1")
+def improvements(preset, swapped):
+    """Return {"1 to 2": (seeds, 4), "2 to 3": ...}: the error's fall, in per cent, and scale.
+
+    swapped: `each` image by itself, or all images alike, `once`.
+    """
+    _, depths, values, scale = errors(preset, GRID[swapped])
     at = {depth: k for k, depth in enumerate(depths)}
     falls = {
         name: 100 * (values[..., at[a]] - values[..., at[b]]) for name, (a, b) in STEPS.items()
@@ -55,9 +59,9 @@ def improvements(preset):
     return falls, scale
 
 
-def final_orderness(preset, geometry="both"):
+def final_orderness(preset, swapped, geometry="both"):
     """Return {"1 to 2": (seeds, 4), ...}: orderness of the last layer before one is added."""
-    rows = evidence("table_s1", preset).last()
+    rows = evidence(GRID[swapped], preset).last()
     return {
         name: _per_seed(rows[rows.depth == before], layer=-1, geometry=geometry)
         for name, (before, _) in STEPS.items()
@@ -77,28 +81,29 @@ def _per_seed(rows, layer, geometry):
     return table.to_numpy()
 
 
-def printed_figures(preset):
+def printed_figures(preset, swapped="once"):
     """Return Table S1's figures measured, {name: (seeds,)}."""
-    falls, scale = improvements(preset)
-    orders = final_orderness(preset)
+    falls, scale = improvements(preset, swapped)
+    orders = final_orderness(preset, swapped)
     found = {}
     for name, (k, swaps) in product(STEPS, enumerate(TABLE_SWAPS)):
         found[f"improvement {name}, {swaps} swaps"] = falls[name][:, k]
         found[f"so {name}, {swaps} swaps"] = orders[name][:, k]
-    return found | {f"r {name}": correlation(preset, name)[0] for name in STEPS}, scale
+    return found | {f"r {name}": correlation(preset, name, swapped)[0] for name in STEPS}, scale
 
 
-def correlation(preset, step):
+def correlation(preset, step, swapped):
     """Return r of improvement and orderness over the four numbers of swaps, per seed."""
-    falls, scale = improvements(preset)
-    pairs = zip(falls[step], final_orderness(preset)[step], strict=True)
+    falls, scale = improvements(preset, swapped)
+    pairs = zip(falls[step], final_orderness(preset, swapped)[step], strict=True)
     return np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs]), scale
 
 
-def of_means(preset, step):
+def of_means(preset, step, swapped):
     """Return r as the paper takes it, of the means over trials, with Fisher's 95 % interval."""
-    falls, _ = improvements(preset)
-    r = np.corrcoef(falls[step].mean(axis=0), final_orderness(preset)[step].mean(axis=0))[0, 1]
+    falls, _ = improvements(preset, swapped)
+    orders = final_orderness(preset, swapped)
+    r = np.corrcoef(falls[step].mean(axis=0), orders[step].mean(axis=0))[0, 1]
     half = 1.96 / np.sqrt(len(TABLE_SWAPS) - 3)
     return r, np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
 
