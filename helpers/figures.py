@@ -142,7 +142,10 @@ def progress(seen):
             axis.xaxis, linthresh=10), xlim=(0, run.steps[-1]))  # fmt: skip
     for axis in axes[:, 0]:
         axis.set_ylabel("orderness of the maps")
-    axes[0, 0].legend(fontsize=8)
+    lines, names = max(
+        (axis.get_legend_handles_labels() for axis in axes.flat), key=lambda found: len(found[1])
+    )
+    fig.legend(lines, names, loc="outside upper center", ncols=len(names), fontsize=8)
     return _done(fig)
 
 
