@@ -38,7 +38,8 @@ def _train(options):
     one_of("preset", options.preset, presets.PRESETS)
     folder = paths.RESULTS / options.preset if options.publish else None
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
-    wanted = [run for paper in papers for run in experiments.every_run(paper, options.preset)]
+    every = [run for paper in papers for run in experiments.every_run(paper, options.preset)]
+    wanted = list({run.key(): run for run in every}.values())
     left = queue.train_missing(wanted, options.workers, folder, options.seconds)
     done = len(wanted) - left
     print(f"{' '.join(papers)} {options.preset}: {done} of {len(wanted)} runs done")

@@ -1,5 +1,6 @@
 """Tables of the report: the paper beside our figures, and the verdicts."""
 
+import re
 from html import escape
 
 import pandas as pd
@@ -121,12 +122,17 @@ def _ledger_line(key, entry, preset):
     evidence = max((finding.preset for finding in found), default="none", key=_strength)
     name = f"<strong>{row}</strong>"
     if "notebook" in entry:
-        name = f'<a href="{key}/{entry["notebook"]}.html#{row}">{name}</a>'
+        name = f'<a href="{key}/{entry["notebook"]}.html#{_anchor(row)}">{name}</a>'
     where = f"<small>{key}<br>{escape(entry['where'])}</small>"
     judged = f"{badge(verdict)}<br><small>evidence: {escape(evidence)}</small>"
     cells = (f"{name}<br>{where}", escape(entry["says"]), _measured(entry, found), judged)
     data = f'data-paper="{key}" data-verdict="{verdict}" data-evidence="{evidence.split(",")[0]}"'
     return f'<tr id="row-{row}" {data}>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _anchor(row):
+    """Return the anchor that the book gives to the label of a row."""
+    return re.sub(r"[^a-z0-9]+", "-", row.lower())
 
 
 def _measured(entry, found):
