@@ -41,7 +41,7 @@ class Finding:
             return "–"
         share = self.unit.startswith(("points", "%"))  # shares are shown in per cent
         estimate, low, high = (
-            None if value is None else f"{100 * value:.1f}" if share else f"{value:.3g}"
+            None if value is None else f"{100 * value:z.1f}" if share else f"{value:z.3g}"
             for value in (self.estimate, self.low, self.high)
         )
         text = estimate
