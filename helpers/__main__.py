@@ -5,6 +5,8 @@ import sys
 
 from helpers import experiments, gate, paths, precision, presets, queue
 from helpers.errors import DivergedError, InputError, one_of
+from helpers.experiments import juefei2018_folders as folders
+from helpers.models.perturbative import FITS
 
 
 def main(arguments=None):
@@ -13,13 +15,21 @@ def main(arguments=None):
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train what has no record yet")
     train.add_argument("--paper", help="its key; default: every paper that has experiments")
-    train.add_argument("--preset", default="quick")
-    train.add_argument("--seconds", type=float, help="start no run after this time")
-    train.add_argument("--publish", action="store_true", help="write to results/<preset>")
+    large = commands.add_parser("train-folder", help="train on DATA_DIR/imagenet/{train,val}")
+    large.add_argument("--experiment", required=True, help=", ".join(folders.FOLDER_GRIDS))
+    detect = commands.add_parser("detect", help="train detectors on DATA_DIR/VOCdevkit/VOC2007")
+    detect.add_argument("--fit", default="tile", help=f"of masks to pictures: {', '.join(FITS)}")
+    detect.add_argument("--scratch", action="store_true", help="start from untrained networks")
+    for command, action in ((train, _train), (large, _train_folder), (detect, _detect)):
+        command.add_argument("--preset", default="quick")
+        command.add_argument("--publish", action="store_true", help="write to results/<preset>")
+        command.set_defaults(action=action, workers=None)
+    for command in (train, large):
+        command.add_argument("--seconds", type=float, help="start no run after this time")
     measure = commands.add_parser("gate", help="measure which networks may train in bfloat16")
-    for command, action in ((train, _train), (measure, _gate)):
+    measure.set_defaults(action=_gate)
+    for command in (train, measure):
         command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
-        command.set_defaults(action=action)
     options = parser.parse_args(arguments)
     try:
         if options.workers is not None and options.workers < 1:
@@ -35,14 +45,38 @@ def main(arguments=None):
 
 
 def _train(options):
-    one_of("preset", options.preset, presets.PRESETS)
-    folder = paths.RESULTS / options.preset if options.publish else None
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
     every = [run for paper in papers for run in experiments.every_run(paper, options.preset)]
+    _train_all(every, " ".join(papers), options)
+
+
+def _train_folder(options):
+    """Train one run at a time: reading photographs keeps all cores busy."""
+    options.workers = 1
+    grid = folders.FOLDER_GRIDS[one_of("experiment", options.experiment, folders.FOLDER_GRIDS)]
+    _train_all(grid(options.preset), options.experiment, options)
+
+
+def _train_all(every, name, options):
     wanted = list({run.key(): run for run in every}.values())
-    left = queue.train_missing(wanted, options.workers, folder, options.seconds)
+    left = queue.train_missing(wanted, options.workers, _place(options), options.seconds)
     done = len(wanted) - left
-    print(f"{' '.join(papers)} {options.preset}: {done} of {len(wanted)} runs done")
+    print(f"{name} {options.preset}: {done} of {len(wanted)} runs done")
+
+
+def _detect(options):
+    from helpers import detection  # as slow to import as all else together
+
+    fields = {"fit": options.fit, "pretrained": not options.scratch}
+    for detector in folders.detectors(options.preset, **fields):
+        record = detection.find(detector) or detection.execute(detector, _place(options))
+        print(f"{detector.title()}: mAP {100 * record['epochs'][-1]['map']:.1f} %")
+
+
+def _place(options):
+    """Return where records go: None stands for the local ones."""
+    one_of("preset", options.preset, presets.PRESETS)
+    return paths.RESULTS / options.preset if options.publish else None
 
 
 def _gate(options):

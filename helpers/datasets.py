@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import paths, photos
-from helpers.errors import InputError, one_of, whole
+from helpers.errors import InputError, cause, one_of, whole
 from helpers.images import Images
 
 DIGITS = tuple("0123456789")
@@ -26,7 +26,8 @@ CLASSES = {"mnist": DIGITS, "fashion_mnist": GARMENTS, "cifar10": OBJECTS}
 SAMPLE = "embedded class-balanced sample"
 NAMES = (*SHAPES, "photo_patches")
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
-          "photo_patches": "photo patches"}  # fmt: skip
+          "photo_patches": "photo patches", "imagenet": "ImageNet",
+          "imagenet100": "ImageNet-100"}  # fmt: skip
 
 
 def load(name, split, size=None, sample=0):
@@ -90,13 +91,8 @@ def _read_npz(path, keys):
         raise InputError("data file", str(path), f"it lacks the array {error}") from None
     except Exception as error:  # what reading a damaged archive can raise is no closed list
         raise InputError(
-            "data file", str(path), f"it is damaged ({_cause(error)}); delete it and try again"
+            "data file", str(path), f"it is damaged ({cause(error)}); delete it and try again"
         ) from None
-
-
-def _cause(error):
-    """Return an error's first line, or its type where it says nothing."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _checked(name, path, images, labels, source):
@@ -151,7 +147,7 @@ def _download(name):
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
             "data", name,
-            f"{paths.data() / name}.npz is not there and the download failed ({_cause(error)}); "
+            f"{paths.data() / name}.npz is not there and the download failed ({cause(error)}); "
             "set DATA_DIR to a folder that has it, or use the preset smoke or quick",
         ) from None  # fmt: skip
     arrays = {"source": "torchvision's download, published hash checked"}

@@ -24,5 +24,10 @@ def whole(field, value, least=0, most=None):
     return value
 
 
+def cause(error):
+    """Return the first line of an error of a library, or its type where it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 class DivergedError(RuntimeError):
     """Say in which run and epoch the training loss stopped being a number."""

@@ -36,3 +36,16 @@ def _pearson(x, y):
     x, y = x - x.mean(), y - y.mean()
     scale = np.linalg.norm(x) * np.linalg.norm(y)
     return float(x @ y / scale) if scale > 1e-12 else 0.0
+
+
+def smoothed(correct, batch, before=0.0, kept=0.7):
+    """Return the test accuracy as the code of juefei2018 first reported it.
+
+    correct: bool (N,), in the order of the test set, seen in batches of `batch`. Each whole batch
+    moves a running value to kept * value + (1 - kept) * its accuracy. The code never sets it
+    back, so `before` is the value after the epoch before, 0 at the start.
+    """
+    whole_batches = len(correct) // batch
+    for share in correct[: whole_batches * batch].reshape(whole_batches, batch).mean(1):
+        before = kept * before + (1 - kept) * share
+    return float(before)

@@ -9,10 +9,10 @@ LEAST_SEEDS = 5
 
 def choose(run):
     """Return the precision `run` is to be trained in, `float32` or `bfloat16`."""
-    if run.precision != "auto":
+    if run.precision not in ("auto", "mixed"):
         return run.precision
-    fast = training.has_fast_bfloat16()
-    return "bfloat16" if fast and run.model in passed() else "float32"
+    allowed = run.precision == "mixed" or run.model in passed()
+    return "bfloat16" if allowed and training.has_fast_bfloat16() else "float32"
 
 
 def passed():

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from helpers import datasets, degrade, models, paths, precision, records, training
+from helpers import augment, datasets, degrade, folder, models, paths, precision, records, training
 from helpers.errors import InputError, one_of, whole
 from helpers.observers import OBSERVERS
 
@@ -21,17 +21,22 @@ TRAINING_VERSION = 1  # raise it when the same run would train differently
 class Run:
     """Say everything about one training.
 
-    data: name for `datasets.load`; train_size, test_size: images, None for whole splits.
+    data: name for `datasets.load`, or in `folder.NAMES`.
+    train_size, test_size: images, None for whole splits.
     arrangement: `arrange.from_spec`'s description, {} for natural images.
     channels: all, red, green or blue. model, model_args: name and arguments for `models.build`;
     none, with 0 epochs, only looks at the data.
     lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
     precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
-    and the precision gate passed the model. seed: weights, batches and dropout.
+    and the precision gate passed the model, or mixed, which asks no gate.
+    seed: weights, batches and dropout.
     observers: names in `observers.OBSERVERS`, asked when training has ended. watch: the same while
     it goes on, {"steps": optimiser steps, 0 before the first, "observers": names}.
     degradation: `degrade.apply`'s description, {} for none; it comes before the arrangement.
     sample: seed that draws `train_size` images from the training split.
+    weight_decay: L2 penalty's factor. drops: {"after": epochs, "factor": what the rate is then
+    multiplied by}, {} for none. augment: a name in `augment.KINDS`. crop: side in px of what is
+    taken from a photograph of a folder.
     """
 
     data: str
@@ -52,25 +57,32 @@ class Run:
     watch: dict = field(default_factory=dict)
     degradation: dict = field(default_factory=dict)
     sample: int = 0
+    weight_decay: float = 0.0
+    drops: dict = field(default_factory=dict)
+    augment: str = "none"
+    crop: int = folder.CROP
 
     def __post_init__(self):
-        one_of("data", self.data, datasets.NAMES)
+        one_of("data", self.data, (*datasets.NAMES, *folder.NAMES))
         one_of("model", self.model, ("none", *models.MODELS))
         if self.model == "none" and self.epochs:
             raise InputError("epochs", self.epochs, "without a model there are 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
-        one_of("precision", self.precision, ("auto", *training.PRECISIONS))
+        one_of("precision", self.precision, ("auto", "mixed", *training.PRECISIONS))
+        one_of("augment", self.augment, augment.KINDS)
         self._check_looks()
+        self._check_drops()
         if self.degradation:
             one_of("degradation.kind", self.degradation.get("kind"), degrade.KINDS)
-        for name, least in (("seed", 0), ("epochs", 0), ("batch", 1), ("sample", 0)):
+        for name, least in (("seed", 0), ("epochs", 0), ("batch", 1), ("sample", 0), ("crop", 1)):
             whole(name, getattr(self, name), least)
-        for name in ("lr", "decay"):
+        for name in ("lr", "decay", "weight_decay"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < 1):
                 raise InputError(name, value, "use a number from 0 to below 1")
         for name in set(self.model_args) & {"shape", "classes", "seed"}:
             raise InputError("model_args", name, "the data and the seed decide it")
+        folder.check(self)
 
     def _check_looks(self):
         asked = self.watch or {"steps": [], "observers": []}
@@ -86,6 +98,17 @@ class Run:
             raise InputError("watch.observers", "confusion", "it is known at the end only")
         if self.model == "none" and (self.watch or set(self.observers) - {"data_orderness"}):
             raise InputError("observers", self.observers, "without a model use data_orderness")
+
+    def _check_drops(self):
+        if not self.drops:
+            return
+        if not isinstance(self.drops, dict) or set(self.drops) != {"after", "factor"}:
+            raise InputError("drops", self.drops, "use {'after': [epochs], 'factor': number}")
+        for epoch in self.drops["after"]:
+            whole("drops.after", epoch, 1)
+        factor = self.drops["factor"]
+        if not (isinstance(factor, int | float) and 0 < factor <= 1):
+            raise InputError("drops.factor", factor, "use a number above 0, up to 1")
 
     def spec(self):
         """Return the fields that differ from their defaults, so that new fields keep old keys."""
@@ -123,8 +146,8 @@ def find_published(run):
     return records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
 
 
-def execute(run, folder=None):
-    """Train `run` now, write its record to `folder` (default: the local ones), and return it."""
+def execute(run, place=None):
+    """Train `run` now, write its record to `place` (default: the local ones), and return it."""
     torch.set_num_threads(1)  # one run a core is faster than two threads a run
     train_images, test_images, fingerprint = _splits(run)
     chosen = precision.choose(run)
@@ -135,9 +158,8 @@ def execute(run, folder=None):
         seen = {name: OBSERVERS[name](view) for name in run.watch["observers"]}
         watched.append({"step": step, **seen})
 
-    view, epochs = training.train(
-        replace(run, precision=chosen), train_images, test_images, watch=look
-    )
+    train = folder.train if run.data in folder.NAMES else training.train
+    view, epochs = train(replace(run, precision=chosen), train_images, test_images, watch=look)
     record = {
         "run": run.spec(),
         "data": {
@@ -154,12 +176,14 @@ def execute(run, folder=None):
         "provenance": {**provenance(), "precision": chosen, "started": round(started),
                        "seconds": round(time.time() - started, 1)},
     }  # fmt: skip
-    path = _local(run) if folder is None else folder / _local(run).name
+    path = _local(run) if place is None else place / _local(run).name
     records.write(path, record)
     return record
 
 
 def _splits(run):
+    if run.data in folder.NAMES:
+        return folder.splits(run.data)
     return datasets.splits(run.data, run.train_size, run.test_size, run.sample)
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers import arrange, datasets, degrade, models
+from helpers import arrange, augment, datasets, degrade, metrics, models
 from helpers.errors import DivergedError, InputError, one_of
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}  # SGD has no momentum here
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,  # without momentum
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "nesterov": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+MONITORED = (10, 20, 50, 100)  # batch sizes at which juefei2018's first code would have reported
 EVALUATION_BATCH = 100  # images, whose widest maps stay in a core's cache ...
 ON_GPU = 10  # ... and times as many on a GPU
 
@@ -72,13 +79,11 @@ def train(run, train_images, test_images, progress=None, watch=None):
     train_images, test_images: `Images` before channels are chosen and pixels arranged.
     progress: called with each epoch's metrics. watch: called with (step, `View`) at the steps that
     the run names. Returns (view, epochs): the `View` after the last epoch, and a list of dicts
-    (epoch, loss, accuracy, test_loss, test_accuracy, seconds). Raises `InputError` if the data do
-    not fit the run, and `DivergedError` when the loss is no longer a number.
+    (epoch, loss, accuracy, test_loss, test_accuracy, smoothed_B for each B of `MONITORED`,
+    seconds). Raises `InputError` if the data do not fit the run, and `DivergedError` when the loss
+    is no longer a number.
     """
-    if train_images.classes != test_images.classes:
-        raise InputError("classes", len(test_images.classes), "both splits need the same ones")
-    if run.epochs and len(train_images) < run.batch:
-        raise InputError("batch", run.batch, f"the training split has {len(train_images)} images")
+    check(run, train_images, test_images)
     where = device()
     train_set, test_set = (
         _resident(images, run, where, part)
@@ -95,32 +100,35 @@ def train(run, train_images, test_images, progress=None, watch=None):
     torch.manual_seed(run.seed)  # dropout
     step = _step(model, run, standardise, train_set)
     order = torch.Generator().manual_seed(run.seed)
-    epochs, iteration = [], 0
+    epochs, iteration, smoothed = [], 0, dict.fromkeys(MONITORED, 0.0)
     if iteration in looks:
         _look(watch, iteration, view)
     for epoch in range(1, run.epochs + 1):
         started = time.perf_counter()
         model.train()
         total = torch.zeros(2, device=where)  # summed loss, correct predictions
-        batches = torch.randperm(len(train_set[1]), generator=order).to(where).split(run.batch)
-        batches = [batch for batch in batches if len(batch) == run.batch]
+        rows = torch.randperm(len(train_set[1]), generator=order)
+        if run.augment == "crop_flip":
+            rows = augment.draw(rows, order)
+        batches = [batch for batch in rows.to(where).split(run.batch) if len(batch) == run.batch]
+        rate = rate_of(run, epoch)
         for batch in batches:
-            step.learning_rate(run.lr / (1 + run.decay * iteration))
+            step.learning_rate(rate / (1 + run.decay * iteration))
             total += step(batch)
             iteration += 1
             if iteration in looks:
                 _look(watch, iteration, view)
         seen = len(batches) * run.batch
         loss, correct = total.tolist()
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}"
-            )
+        finite(loss, epoch, run)
         seconds = time.perf_counter() - started
         predictions, test_loss = evaluate(model, *test_set, standardise, run.precision)
-        accuracy = float((predictions == test_images.labels).mean())
+        right = predictions == test_images.labels
+        smoothed = {size: metrics.smoothed(right, size, v) for size, v in smoothed.items()}
         row = {"epoch": epoch, "loss": loss / seen, "accuracy": correct / seen,
-               "test_loss": test_loss, "test_accuracy": accuracy, "seconds": seconds}  # fmt: skip
+               "test_loss": test_loss, "test_accuracy": float(right.mean()),
+               **{f"smoothed_{size}": v for size, v in smoothed.items()},
+               "seconds": seconds}  # fmt: skip
         epochs.append({name: round(value, 6) for name, value in row.items()})
         if progress:
             progress(epochs[-1])
@@ -129,25 +137,55 @@ def train(run, train_images, test_images, progress=None, watch=None):
     return replace(view, predictions=predictions), epochs
 
 
+def check(run, train_images, test_images):
+    """Raise `InputError` if the two splits do not fit each other or the run."""
+    if train_images.classes != test_images.classes:
+        raise InputError("classes", len(test_images.classes), "both splits need the same ones")
+    if run.epochs and len(train_images) < run.batch:
+        raise InputError("batch", run.batch, f"the training split has {len(train_images)} images")
+
+
+def finite(loss, epoch, run):
+    """Raise `DivergedError` if the loss of an epoch of `run` is not a number."""
+    if not math.isfinite(loss):
+        raise DivergedError(f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}")
+
+
+def rate_of(run, epoch):
+    """Return the learning rate of an epoch, counted from 1, before its decay within.
+
+    run: anything with lr and drops, which are those of `runs.Run`.
+    """
+    if not run.drops:
+        return run.lr
+    return run.lr * run.drops["factor"] ** sum(after < epoch for after in run.drops["after"])
+
+
 def _look(watch, iteration, view):
     view.model.eval()
     watch(iteration, view)
     view.model.train()
 
 
-@torch.no_grad()
 def evaluate(model, pixels, labels, standardise, precision="float32"):
     """Return predictions int64 (N,) as an array, and the mean cross-entropy."""
-    model.eval()
-    predictions, loss = [], 0.0
     size = EVALUATION_BATCH * (ON_GPU if pixels.is_cuda else 1)
     chunks = zip(pixels.split(size), labels.split(size), strict=True)
+    return evaluate_chunks(model, chunks, standardise, precision)
+
+
+@torch.no_grad()
+def evaluate_chunks(model, chunks, standardise, precision="float32"):
+    """Do the same for chunks (pixels, labels) of images, however they come."""
+    model.eval()
+    predictions, loss = [], 0.0
     for x, y in chunks:
-        with _autocast(pixels.device, precision):
+        with autocast(x.device, precision):
             logits = model(standardise(x)).float()
         loss += functional.cross_entropy(logits, y, reduction="sum").item()
         predictions.append(logits.argmax(1))
-    return torch.cat(predictions).cpu().numpy(), loss / len(labels)
+    predictions = torch.cat(predictions).cpu().numpy()
+    return predictions, loss / len(predictions)
 
 
 class Step:
@@ -156,12 +194,16 @@ class Step:
     def __init__(self, model, run, standardise, train_set):
         self.model, self.run, self.standardise = model, run, standardise
         self.pixels, self.labels = train_set
+        self.augmented = run.augment == "crop_flip"
+        if self.augmented:
+            self.pixels = augment.pad(self.pixels)
         on_gpu = self.pixels.is_cuda
         rate = torch.tensor(run.lr, device=self.pixels.device) if on_gpu else run.lr
         options = {"capturable": on_gpu} if run.optimiser == "adam" else {}
         self.optimiser = OPTIMISERS[run.optimiser](
-            model.parameters(), lr=rate, fused=True, **options
-        )
+            [weight for weight in model.parameters() if weight.requires_grad],
+            lr=rate, weight_decay=run.weight_decay, fused=True, **options,
+        )  # fmt: skip
 
     def learning_rate(self, value):
         """Set the rate of the next step: a number, or in place where a graph reads a tensor."""
@@ -172,10 +214,18 @@ class Step:
                 group["lr"] = value
 
     def __call__(self, batch):
-        """Step on `batch`, int64 (B,) row numbers of the training set."""
-        x, y = self.standardise(self.pixels[batch]), self.labels[batch]
+        """Step on `batch`: int64 (B,) rows of the training set, or `augment.draw` of them."""
+        if self.augmented:
+            x, y = augment.take(self.pixels, batch), self.labels[batch[:, 0]]
+        else:
+            x, y = self.pixels[batch], self.labels[batch]
+        return self.learn(x, y)
+
+    def learn(self, x, y):
+        """Step on images uint8 (B, C, H, W) and their labels int64 (B,)."""
+        x = self.standardise(x)
         self.optimiser.zero_grad(set_to_none=True)
-        with _autocast(x.device, self.run.precision):
+        with autocast(x.device, self.run.precision):
             logits = self.model(x).float()
         loss = functional.cross_entropy(logits, y)
         loss.backward()
@@ -191,6 +241,8 @@ class GraphedStep(Step):
         super().__init__(*arguments)
         before = deepcopy(self.model.state_dict())
         self.batch = torch.arange(self.run.batch, device=self.pixels.device)
+        if self.augmented:
+            self.batch = augment.draw(self.batch.cpu(), None).to(self.pixels.device)
         side_stream = torch.cuda.Stream()
         side_stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side_stream):
@@ -249,5 +301,6 @@ def _standardise(images, where):
     return standardise
 
 
-def _autocast(where, precision):
+def autocast(where, precision):
+    """Return the context in which a network computes in `precision` on the device `where`."""
     return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -5,11 +5,17 @@ import torch
 from helpers.errors import InputError, one_of
 from helpers.models.dilated import dilated, strided
 from helpers.models.layers import initialise
+from helpers.models.local_binary import lbcnn
 from helpers.models.mlp import mlp
+from helpers.models.perturbative import pnn
 from helpers.models.plain import plain
+from helpers.models.resnet import resnet
 from helpers.models.vgg import vgg
 
-MODELS = {"vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided, "plain": plain}
+MODELS = {
+    "vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided, "plain": plain,
+    "resnet": resnet, "pnn": pnn, "lbcnn": lbcnn,
+}  # fmt: skip
 
 
 def build(name, shape, classes, seed, init="he_normal", **arguments):

@@ -1,0 +1,223 @@
+"""Object detection (juefei2018, Table 7): Faster R-CNN on a residual or perturbative network.
+
+The stem and the first three stages make the features that region proposals and boxes share; the
+fourth stage is the head of each box, as in He et al. 2016. A perturbative network fits there best:
+RoI align gives its fourth stage maps of just the size that it had on ImageNet (14 px), so that
+only the shared features need masks of another size (`fit`).
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import nn
+from torchvision.datasets.folder import pil_loader
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
+from torchvision.models.detection.rpn import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+from torchvision.transforms.functional import to_tensor
+from tqdm import tqdm
+
+from helpers import checkpoint, folder, models, paths, records, runs, training, voc
+from helpers.errors import InputError, cause, one_of, whole
+from helpers.models.perturbative import FITS
+
+ANCHORS, RATIOS = (128, 256, 512), (0.5, 1.0, 2.0)  # px at scale 600 (Ren et al. 2015)
+LONGEST = 1000 / 600  # of the longer side of a picture to the scale
+PROPOSALS, BOXES = 300, 128  # regions of a picture when testing; those that train the head
+DEVIATION = 0.01  # of the initial weights of what scores and places boxes
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Say everything about one training of a detector.
+
+    backbone: `Run` on a folder of photographs whose network it starts from; if not `pretrained`,
+    from that network's initial weights. fit: `perturbative.fitted`. scale: shorter side of a
+    picture in px. One picture makes a step. The paper gives scale, batch and RoI align; the rest
+    is of the public code whose figures it compares with (jwyang/faster-rcnn.pytorch: the rate is
+    divided by 10 after 5 epochs, of 7 for residual networks).
+    """
+
+    backbone: runs.Run
+    pretrained: bool = True
+    fit: str = "tile"
+    scale: int = 600
+    seed: int = 0
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    epochs: int = 7
+    drops: dict = field(default_factory=lambda: {"after": [5], "factor": 0.1})
+
+    def __post_init__(self):
+        one_of("backbone.data", self.backbone.data, folder.NAMES)
+        one_of("backbone.model", self.backbone.model, ("resnet", "pnn"))
+        one_of("fit", self.fit, FITS)
+        for name, least in (("scale", 32), ("seed", 0), ("epochs", 0)):
+            whole(name, getattr(self, name), least)
+
+    def key(self):
+        """Return 16 hex digits that stand for this detector and the version of the code."""
+        spec = {**asdict(self), "backbone": self.backbone.spec()}
+        text = json.dumps([runs.TRAINING_VERSION, spec], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def title(self):
+        """Return a short name for messages."""
+        return f"detector, {self.backbone.title()}"
+
+
+def find(detector):
+    """Return the record of a detector on the data at hand, or None."""
+    return records.read(_record(detector))
+
+
+def execute(detector, place=None):
+    """Train a detector, write its record to `place` (default: the local ones), and return it."""
+    started = time.time()
+    trainval, test, fingerprint = voc.splits()
+    _, epochs = train(detector, trainval, test, fingerprint)
+    record = {
+        "detector": {**asdict(detector), "backbone": detector.backbone.spec()},
+        "data": {"name": "voc2007", "fingerprint": fingerprint, "train": len(trainval),
+                 "test": len(test)},
+        "epochs": epochs,
+        "provenance": {**runs.provenance(), "precision": "float32", "started": round(started),
+                       "seconds": round(time.time() - started, 1)},
+    }  # fmt: skip
+    path = _record(detector)
+    records.write(path if place is None else place / path.name, record)
+    return record
+
+
+def train(detector, trainval, test, fingerprint):
+    """Train on scenes and measure on others after every epoch; return (model, epochs).
+
+    trainval, test: of `voc.splits`. Training leaves difficult objects out and flips half of the
+    pictures. epochs: dicts (epoch, loss, map, ap: list over `voc.CLASSES`, None where a class has
+    no objects, seconds). It can be killed and goes on, see `checkpoint.epochs`.
+    """
+    where = training.device()
+    model = network(detector).to(where)
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = training.OPTIMISERS["momentum"](
+        learnt, lr=detector.lr, weight_decay=detector.weight_decay
+    )
+    torch.manual_seed(detector.seed)
+
+    def train_epoch(epoch):
+        started = time.perf_counter()
+        optimiser.param_groups[0]["lr"] = training.rate_of(detector, epoch)
+        loss = _learn(model, optimiser, trainval, where)
+        training.finite(loss, epoch, detector)
+        seconds = time.perf_counter() - started
+        ap = voc.average_precisions(detect(model, test, where), test)
+        row = {"loss": loss, "map": voc.mean(ap), "seconds": seconds}
+        ap = [value if value is None else round(value, 6) for value in ap]
+        return {"epoch": epoch, **{name: round(v, 6) for name, v in row.items()}, "ap": ap}
+
+    file = checkpoint.path(detector.key(), fingerprint)
+    parts = {"model": model, "optimiser": optimiser}
+    return model, checkpoint.epochs(file, detector.epochs, parts, train_epoch, detector.title())
+
+
+def network(detector):
+    """Return the Faster R-CNN of a detector, its weights drawn with its seed or pretrained.
+
+    Batch norm keeps what it learnt on ImageNet, because one picture is too few to measure; so do
+    the stem and the first stage of a pretrained network. Raises `InputError` if the network that
+    it should start from was not trained.
+    """
+    base, shape = _backbone(detector), (1, 3, detector.backbone.crop, detector.backbone.crop)
+    features = nn.Sequential(base.stem, *base.layers[:3])
+    with torch.no_grad():
+        _, features.out_channels, side, _ = features.eval()(torch.zeros(shape)).shape
+    head = nn.Sequential(base.layers[3], *base.head[:2])  # averages, (N, channels)
+    sizes = tuple(anchor * detector.scale // 600 for anchor in ANCHORS)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(detector.seed)
+        predictor = FastRCNNPredictor(base.head[-1].in_features, 1 + len(voc.CLASSES))
+        for layer in predictor.children():
+            nn.init.normal_(layer.weight, std=DEVIATION)
+            nn.init.zeros_(layer.bias)
+        model = FasterRCNN(
+            features, min_size=detector.scale, max_size=round(detector.scale * LONGEST),
+            image_mean=folder.MEAN, image_std=folder.DEVIATION,
+            rpn_anchor_generator=AnchorGenerator((sizes,), (RATIOS,)),
+            rpn_post_nms_top_n_test=PROPOSALS, box_batch_size_per_image=BOXES,
+            box_roi_pool=MultiScaleRoIAlign(["0"], side, 2), box_head=head,
+            box_predictor=predictor,
+        )  # fmt: skip
+    held = [base.stem, base.layers[0]] if detector.pretrained else []
+    for part in (*held, *_norms(model)):
+        part.requires_grad_(False)
+    return model
+
+
+@torch.no_grad()
+def detect(model, scenes, where):
+    """Return (scores (D,), boxes (D, 4) in px, labels (D,) from 0) for each scene, as arrays."""
+    model.eval()
+    found = []
+    for scene in tqdm(scenes, leave=False, disable=None):
+        out = model([_picture(scene).to(where)])[0]
+        out["labels"] = out["labels"] - 1  # 0 is the background
+        found.append(tuple(out[name].cpu().numpy() for name in ("scores", "boxes", "labels")))
+    return found
+
+
+def _backbone(detector):
+    run = detector.backbone
+    fit = {"fit": detector.fit} if run.model == "pnn" else {}
+    model = models.build(run.model, (3, run.crop, run.crop), 1, run.seed, **run.model_args, **fit)
+    if detector.pretrained:
+        file, weights = folder.trained(run)
+        kept = {name: w for name, w in weights.items() if not name.startswith("head.")}
+        checkpoint.load(model, model.state_dict() | kept, file)
+    return model
+
+
+def _learn(model, optimiser, scenes, where):
+    """Train one epoch, a picture a step; return the mean loss."""
+    model.train()
+    for norm in _norms(model):
+        norm.eval()
+    total = torch.zeros((), device=where)
+    for row in tqdm(torch.randperm(len(scenes)).tolist(), leave=False, disable=None):
+        x, target = _example(scenes[row], flip=bool(torch.rand(()) < 0.5))
+        target = {name: value.to(where) for name, value in target.items()}
+        loss = sum(model([x.to(where)], [target]).values())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += loss.detach()
+    return total.item() / len(scenes)
+
+
+def _example(scene, flip):
+    """Return a picture float32 (3, H, W) and its boxes and labels, which count from 1."""
+    x, boxes = _picture(scene), torch.from_numpy(scene.boxes[~scene.difficult])
+    if flip:
+        x, width = x.flip(2), x.shape[2]
+        boxes = torch.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
+    return x, {"boxes": boxes, "labels": 1 + torch.from_numpy(scene.labels[~scene.difficult])}
+
+
+def _picture(scene):
+    try:
+        return to_tensor(pil_loader(scene.path))
+    except Exception as error:  # what a decoder can raise is no closed list
+        why = f"it cannot be read ({cause(error)})"
+        raise InputError("photograph", scene.path, why) from None
+
+
+def _norms(model):
+    return [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+
+def _record(detector):
+    name = f"{detector.key()}-{voc.splits()[2][:8]}.json"
+    return paths.build() / "records" / name

@@ -1,0 +1,250 @@
+"""Photographs in folders, one a class, too many for memory: streamed from disk to the device.
+
+The layout is that of ImageNet, `DATA_DIR/imagenet/{train,val}/<class>/*`; any other folder of the
+same layout can lie there. A `Run` on data of `NAMES` is trained here; its record is like any
+other, except that it has no accuracies smoothed over batches. torchvision is imported where it is
+needed, because that takes as long as importing PyTorch.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, default_collate
+from tqdm import tqdm
+
+from helpers import checkpoint, models, paths, training
+from helpers.errors import InputError, cause, one_of
+
+NAMES = ("imagenet", "imagenet100")
+MOST = 100  # classes of imagenet100 (juefei2018, Section 5.2)
+CROP = 224  # px
+MARGIN = 256 / 224  # shorter side of a test photograph, before its middle is cut out, to the crop
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values up to 1
+LOADERS = os.cpu_count() or 1  # processes that read photographs; the result does not depend on it
+AS_THEY_ARE = ("arrangement", "channels", "train_size", "test_size", "degradation", "sample",
+               "watch")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Hold the names of one split's files.
+
+    files: (path, label) of each, labels from 0. classes: their names, in order. source: a line
+    that says where they come from. fingerprint: of both splits, 64 hex digits.
+    """
+
+    files: tuple
+    classes: tuple
+    source: str
+    fingerprint: str
+
+    def __len__(self):
+        return len(self.files)
+
+
+def check(run):
+    """Raise `InputError` where `run` asks a folder for what it cannot do."""
+    if run.data not in NAMES:
+        if run.crop != CROP:
+            raise InputError("crop", run.crop, "only photographs of a folder are cropped")
+        return
+    if run.model == "none":
+        raise InputError("model", run.model, f"{run.data} is there to train a network")
+    usual = type(run).__dataclass_fields__
+    for name in AS_THEY_ARE:
+        value, field = getattr(run, name), usual[name]
+        if value and value != field.default:
+            raise InputError(name, value, f"photographs of {run.data} are taken as they are")
+    for name in set(run.observers) - {"confusion"}:
+        raise InputError("observers", name, f"{run.data} is not in memory; use confusion or none")
+
+
+def splits(name):
+    """Return (train, val, their joint fingerprint) of `NAMES`, read once per process.
+
+    imagenet100 is the 100 classes with most training photographs, ties by name. The fingerprint
+    is of file names and sizes. Raises `InputError` for a folder, or a class of it, that lacks.
+    """
+    return _splits(one_of("data", name, NAMES), paths.data() / "imagenet")
+
+
+def train(run, train_images, test_images, progress=None, watch=None):
+    """Train `run` on one split of `Photographs` and evaluate it on the other after every epoch.
+
+    Training photographs are cropped at random to `run.crop` px and flipped (augment crop_flip), or
+    shrunk and cut like those of the test split (none). The state after each epoch is kept; see
+    `checkpoint.epochs`. progress, watch: see `training.train`; nothing can be watched. Returns
+    (view, epochs) as `training.train` does, the view without training images. Raises `InputError`
+    for photographs that cannot be read, and `DivergedError`.
+    """
+    training.check(run, train_images, test_images)
+    where = training.device()
+    model = models.build(run.model, (3, run.crop, run.crop), len(train_images.classes), run.seed,
+                         **run.model_args)  # fmt: skip
+    model = model.to(where, memory_format=torch.channels_last)
+    standardise = _standardise(where)
+    nothing = torch.empty(0, device=where), None  # resident on the device
+    step = training.Step(model, replace(run, augment="none"), standardise, nothing)
+    labels = torch.tensor([label for _, label in test_images.files])
+    torch.manual_seed(run.seed)
+
+    def test():
+        chunks = _batches(test_images, range(len(test_images)), run, _cut(run.crop), where)
+        return training.evaluate_chunks(model, chunks, standardise, run.precision)
+
+    def train_epoch(epoch):
+        started = time.perf_counter()
+        row = _learn(step, run, train_images, epoch, where)
+        seconds = time.perf_counter() - started
+        predictions, loss = test()
+        right = float((predictions == labels.numpy()).mean())
+        row |= {"test_loss": loss, "test_accuracy": right, "seconds": seconds}
+        row = {name: round(value, 6) for name, value in row.items()}
+        if progress:
+            progress(row)
+        return row
+
+    file = checkpoint.path(run.key(), train_images.fingerprint)
+    parts = {"model": model, "optimiser": step.optimiser}
+    epochs = checkpoint.epochs(file, run.epochs, parts, train_epoch, run.title())
+    view = training.View(run, model, None, (None, labels), len(test_images.classes), standardise,
+                         test()[0])  # fmt: skip
+    return view, epochs
+
+
+def trained(run):
+    """Return (checkpoint's path, weights) of the network that `run` trained.
+
+    Raises `InputError` if it was not trained to its end on the photographs at hand.
+    """
+    for precision in training.PRECISIONS:  # which of them it was depends on the machine
+        chosen = replace(run, precision=precision)
+        file = checkpoint.path(chosen.key(), splits(run.data)[2])
+        state = checkpoint.read(file)
+        if state and len(state["rows"]) == run.epochs:
+            return file, state["model"]
+    raise InputError("network", run.title(), "train it first: python -m helpers train-folder")
+
+
+def _learn(step, run, images, epoch, where):
+    """Train one epoch and return its first numbers; an incomplete batch is dropped."""
+    step.model.train()
+    total = torch.zeros(2, device=where)  # summed loss, correct predictions
+    rows, seed = torch.randperm(len(images)).tolist(), int(torch.randint(2**31, ()))
+    transform = _cut(run.crop, run.augment == "crop_flip")
+    rate, count = training.rate_of(run, epoch), len(rows) // run.batch
+    batches = _batches(images, rows[: count * run.batch], run, transform, where, seed)
+    for k, (x, y) in enumerate(tqdm(batches, total=count, leave=False, disable=None)):
+        step.learning_rate(rate / (1 + run.decay * ((epoch - 1) * count + k)))
+        total += step.learn(x, y)
+    loss, correct = (total / (count * run.batch)).tolist()
+    training.finite(loss, epoch, run)
+    return {"epoch": epoch, "loss": loss, "accuracy": correct}
+
+
+class Stream:
+    """Read, transform and return photographs by row; each draws its crop from a seed of its own.
+
+    So it does not matter how many processes read. One that cannot be read is returned as
+    (path, cause): an error in a worker would end in a page of text.
+    """
+
+    def __init__(self, images, transform, seed):
+        self.files, self.transform, self.seed = images.files, transform, seed
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, row):
+        from torchvision.datasets.folder import pil_loader
+
+        path, label = self.files[row]
+        try:
+            photograph = pil_loader(path)
+        except Exception as error:  # what a decoder can raise is no closed list
+            return path, f"it cannot be read ({cause(error)})"
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed + row)
+            return self.transform(photograph), label
+
+
+def _batches(images, rows, run, transform, where, seed=0):
+    """Yield uint8 (B, 3, crop, crop) and labels int64 (B,) on the device, in the order of rows."""
+    workers = min(LOADERS, len(rows) // run.batch)  # none for less than a batch
+    loader = DataLoader(
+        Stream(images, transform, seed), run.batch, sampler=rows, num_workers=workers,
+        collate_fn=_collate, pin_memory=where.type == "cuda", generator=torch.Generator(),
+    )  # fmt: skip
+    for x, y in loader:
+        if isinstance(x, str):
+            raise InputError("photograph", x, y)
+        yield x.to(where, non_blocking=True), y.to(where, non_blocking=True)
+
+
+def _collate(items):
+    failed = next((item for item in items if isinstance(item[0], str)), None)
+    return failed or default_collate(items)
+
+
+def _cut(crop, at_random=False):
+    """Return the map of a photograph to uint8 (3, crop, crop): its middle, or a random part."""
+    from torchvision import transforms
+
+    middle = [transforms.Resize(round(crop * MARGIN)), transforms.CenterCrop(crop)]
+    part = [transforms.RandomResizedCrop(crop), transforms.RandomHorizontalFlip()]
+    return transforms.Compose([*(part if at_random else middle), transforms.PILToTensor()])
+
+
+def _standardise(where):
+    """Return the map of uint8 pixels to ImageNet's zero mean and unit variance."""
+    mean, std = (torch.tensor(v, device=where)[:, None, None] for v in (MEAN, DEVIATION))
+
+    def standardise(pixels):
+        x = pixels.to(torch.float32, memory_format=torch.channels_last)
+        return x.div_(255).sub_(mean).div_(std)
+
+    return standardise
+
+
+@lru_cache(maxsize=2)
+def _splits(name, root):
+    found = {split: _classes(root / split) for split in ("train", "val")}
+    for odd in sorted(set(found["train"]) ^ set(found["val"])):
+        where = "train" if odd in found["train"] else "val"
+        raise InputError("class folder", str(root / where / odd), "the other split has none such")
+    kept, source = sorted(found["train"]), f"photographs of {len(found['train'])} classes"
+    if name == "imagenet100":
+        kept = sorted(sorted(kept, key=lambda c: -len(found["train"][c]))[:MOST])
+        source = f"the {len(kept)} classes with most photographs of {len(found['train'])}"
+    files = {split: tuple((path, label) for label, c in enumerate(kept) for path in classes[c])
+             for split, classes in found.items()}  # fmt: skip
+    digest = hashlib.sha256()
+    for path, label in (*files["train"], *files["val"]):
+        name = Path(path).relative_to(root).as_posix()
+        digest.update(f"{name} {label} {os.path.getsize(path)}\n".encode())
+    fingerprint = digest.hexdigest()
+    parts = [Photographs(files[s], tuple(kept), source, fingerprint) for s in ("train", "val")]
+    return *parts, fingerprint
+
+
+def _classes(folder):
+    """Return {class: paths} of one split, every class with at least one photograph."""
+    from torchvision.datasets import ImageFolder
+
+    try:
+        listing = ImageFolder(folder, allow_empty=True)
+    except FileNotFoundError:
+        why = "it has no folder per class; set DATA_DIR to the folder above imagenet/{train,val}"
+        raise InputError("photographs", str(folder), why) from None
+    found = {name: [] for name in listing.classes}
+    for path, label in listing.samples:
+        found[listing.classes[label]].append(path)
+    for name, files in found.items():
+        if not files:
+            raise InputError("class folder", str(folder / name), "it has no photographs")
+    return found

@@ -1,0 +1,93 @@
+"""Perturbative networks (juefei2018): fixed noise, ReLU and 1x1 convolutions for 3x3 ones."""
+
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from helpers.errors import InputError, one_of, whole
+from helpers.models.resnet import pooled, residual
+
+LAWS = ("uniform", "normal")
+FITS = ("exact", "tile", "interpolate")
+
+
+class Perturbation(nn.Module):
+    """Add fixed noise masks, take the ReLU, and mix channels by a learnt 1x1 convolution (Eq. 2).
+
+    level: half the width of the uniform law, or the standard deviation of the normal one; 0 runs
+    the very same code with masks of zeros. fan_out: masks for each input channel (m / p). shared:
+    whether all channels get the same masks. learnt: whether the masks are learnt too. norm, bias:
+    batch norm before the convolution and a bias in it, as the authors' code has and the parameter
+    counts of Table 5 have not. Masks are a buffer, or if learnt a parameter: they are saved with
+    the weights. Masks of all levels are the same draws, scaled. fit: how masks meet maps of
+    another size than `side`, see `fitted`.
+    """
+
+    def __init__(
+        self, inputs, outputs, side, level=0.1, fan_out=1, law="uniform", shared=False,
+        learnt=False, norm=True, bias=True, activation=torch.relu_, fit="exact",
+    ):  # fmt: skip
+        super().__init__()
+        if isinstance(level, bool) or not isinstance(level, int | float) or not level >= 0:
+            raise InputError("model_args.level", level, "use a number of at least 0")
+        whole("model_args.fan_out", fan_out, 1)
+        size = (fan_out, 1 if shared else inputs, side, side)
+        uniform = one_of("model_args.law", law, LAWS) == "uniform"
+        masks = level * (2 * torch.rand(size) - 1 if uniform else torch.randn(size))
+        if learnt:
+            self.masks = nn.Parameter(masks)
+        else:
+            self.register_buffer("masks", masks)
+        self.activation, self.fit = activation, one_of("model_args.fit", fit, FITS)
+        maps = inputs * fan_out
+        mixed = nn.Conv2d(maps, outputs, 1, bias=bias)
+        self.combine = nn.Sequential(nn.BatchNorm2d(maps), mixed) if norm else mixed
+
+    def forward(self, x):
+        """Map (N, inputs, side, side) to (N, outputs, side, side); `fit` allows other sizes."""
+        noisy = [x + mask for mask in fitted(self.masks, x.shape[-2:], self.fit)]
+        return self.combine(self.activation(torch.cat(noisy, 1) if len(noisy) > 1 else noisy[0]))
+
+
+def fitted(masks, size, how):
+    """Return masks (..., side, side) for maps of `size` (H, W) px.
+
+    The paper has masks of the size of the map (Section 4.2) and yet detects objects in pictures
+    of every size (Section 5.4); it does not say how. how: `tile` repeats them, which keeps the
+    noise's law and its independence of neighbours within a tile; `interpolate` stretches them
+    bilinearly, which keeps their layout but makes the noise weaker and smooth; `exact` leaves
+    them, so that another size is an error.
+    """
+    side, (height, width) = masks.shape[-1], size
+    if how == "exact" or height == width == side:
+        return masks
+    if how == "tile":
+        return masks.repeat(1, 1, -(-height // side), -(-width // side))[..., :height, :width]
+    return functional.interpolate(masks, (height, width), mode="bilinear", align_corners=False)
+
+
+def pnn(shape, classes, depth=18, width=64, stem="conv7", frozen_stem=False, stem_masks=None,
+        **noise):  # fmt: skip
+    """Return a residual network with perturbation layers in place of its 3x3 convolutions.
+
+    depth, width, stem, frozen_stem: as in `resnet.residual`; the paper calls the width "#mask".
+    noise: the arguments of `Perturbation`. stem "noise" makes the first layer of noise too, with
+    stem_masks = {"level", "fan_out", "sigmoid"} of its own where given (the corrected code's
+    "noise in all layers": 5 width masks a channel, 20 times the level, sigmoids).
+    """
+    own = dict(stem_masks or {})
+    activation = torch.sigmoid_ if own.pop("sigmoid", False) else torch.relu_
+    layer = partial(_mix, noise=noise)
+    first = partial(_first, noise=noise | own, activation=activation)
+    return residual(shape, classes, layer, depth, width, stem, frozen_stem, first)
+
+
+def _mix(inputs, outputs, side, stride, noise):
+    return pooled(Perturbation(inputs, outputs, side, **noise), stride)
+
+
+def _first(inputs, outputs, side, noise, activation):
+    layer = Perturbation(inputs, outputs, side, activation=activation, **noise)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

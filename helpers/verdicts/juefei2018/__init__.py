@@ -1,0 +1,106 @@
+"""What the claims of juefei2018 are judged by; see `helpers.verdicts.ivan2019` for the form."""
+
+from functools import partial
+
+from helpers.verdicts.juefei2018 import layers, macro, micro, properties, sylvester
+
+MEASURES = {
+    "pnn-fig2": {"binary": layers.binary_patch, "real": layers.real_patch},
+    "pnn-eq1": {"sum": layers.local_binary, "span": layers.binary_span},
+    "pnn-eq2": {
+        "sum": layers.perturbation,
+        "index": layers.channels_read,
+        "rule": layers.masks_per_channel,
+    },
+    "pnn-eq3-5": {
+        "shifts": macro.shifted_sum,
+        "matrix": macro.matrix_form,
+        "gain": macro.gain_and_constant,
+    },
+    "pnn-eq6-7": {"formula": macro.solved, "rank": macro.rank_at_mean_mask},
+    "pnn-eq8": {
+        "formula": macro.normal_equations,
+        "half": macro.half_the_masks,
+        "law": macro.against_expected,
+    },
+    "pnn-eq9": {"periodic": macro.circular, "padded": macro.zero_padded},
+    "pnn-eq10-12": {
+        "same": macro.same_input,
+        "another": macro.other_input,
+        "error": macro.other_error,
+        "fixed": macro.fixed_on_white,
+        "relu": macro.relu_on_white,
+    },
+    "pnn-eq13-17": {
+        "scalars": sylvester.scalars_commute,
+        "must": sylvester.must_hold,
+        "rank": sylvester.pseudo_inverse_rank,
+        "eigen": sylvester.eigenvectors,
+        "projection": sylvester.last_step_corrected,
+    },
+    "pnn-eq18-19": {
+        "kronecker": sylvester.kronecker_form,
+        "unique": sylvester.unique_solution,
+        "singular": sylvester.rank_bound,
+    },
+    "pnn-eq20-21": {
+        "second": micro.second_moment,
+        "cross": micro.cross_moment,
+        "line": micro.cross_on_line,
+    },
+    "pnn-eq22-26": {
+        "split": micro.splitting,
+        "zero-sum": micro.zero_sum,
+        "follows": micro.not_independent,
+    },
+    "pnn-eq27": {
+        "mean": micro.mean_noise,
+        "blur": micro.blurred,
+        "copy": micro.untouched,
+        "corrected": micro.correction,
+        "excess": micro.excess,
+    },
+    "pnn-3.5-sparse": {
+        "own": properties.interactions,
+        "whole": properties.whole_image,
+        "additive": properties.additive,
+    },
+    "pnn-eq28": {
+        "ratio": properties.ratio_error,
+        "nine": properties.ratio_at_one,
+        "masks": properties.masks_in_layer,
+        "saved": properties.saved,
+    },
+    "pnn-eq29": {
+        "input": properties.gradient_by_input,
+        "weights": properties.gradient_by_weights,
+        "relu": properties.gradient_with_relu,
+    },
+    "pnn-s1": {
+        "inverse": properties.inverse_error,
+        "determinant": properties.determinant_error,
+        "singular": properties.lost_rank,
+    },
+    "pnn-s2": {
+        "factor": properties.distance_error,
+        "bound": properties.bound_excess,
+        "printed": properties.distance_as_printed,
+        "relu": properties.distance_spread,
+        "relu-bound": partial(properties.bound_excess, relu=True),
+    },
+    "pnn-s3.1": {
+        "pointwise": properties.pointwise_multiplications,
+        "correct": properties.winograd_error,
+        "two": partial(properties.multiplications, rows=2, columns=2),
+        "four": partial(properties.multiplications, rows=4, columns=4),
+        "mixed": partial(properties.multiplications, rows=2, columns=4),
+        "storage": properties.ratio_at_one,
+    },
+    "pnn-s4-eq12": {"half": micro.one_half, "photographs": micro.opposite_minus_half},
+    "pnn-s4-gauss": {
+        "sum": micro.plain_sum,
+        "weighted": micro.weighted_sum,
+        "more": micro.falls,
+        "positive": micro.falls_without_signs,
+    },
+}

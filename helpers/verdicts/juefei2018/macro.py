@@ -1,0 +1,293 @@
+"""Eqs. 3 to 12 of juefei2018: convolution and perturbation as linear maps, in float64.
+
+Images are small and periodic unless said otherwise, so that a convolution is a matrix A. A layer
+without ReLU turns the image x into (x 1^T + N) v with fixed masks, the columns of N.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.linalg import circulant
+from scipy.signal import convolve2d
+
+from helpers import datasets
+from helpers.verdicts.ivan2019.untrained import ANY
+
+BINARY = np.array([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]])  # the filter of Figure 2
+LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+FILTERS = {
+    "blur": np.outer([1, 2, 1], [1, 2, 1]) / 16,
+    "Figure 2": BINARY,
+    "sharpen": np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+    "vertical edges": np.outer([1, 2, 1], [1, 0, -1]) / 8,
+    "Laplacian": LAPLACIAN,
+}
+
+
+def matrix(taps, side):
+    """Return A of Eq. 9, float64 (side ** 2, side ** 2): periodic convolution with taps (k, k)."""
+    half, unit = len(taps) // 2, np.eye(side)
+    return sum(
+        tap * np.kron(circulant(unit[row - half]), circulant(unit[column - half]))
+        for (row, column), tap in np.ndenumerate(taps)
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """Hold an image x (d,), masks N (d, number of masks) and the matrix A (d, d) of a filter."""
+
+    x: np.ndarray
+    masks: np.ndarray
+    convolution: np.ndarray
+
+    @property
+    def y(self):
+        """Return the response of the convolution, (d,)."""
+        return self.convolution @ self.x
+
+    @property
+    def perturbed(self):
+        """Return X-hat = x 1^T + N of Eq. 5."""
+        return self.x[:, None] + self.masks
+
+    @property
+    def n(self):
+        """Return n with n^T = 1^T N^-1 (Eq. 13), for square N."""
+        return np.linalg.solve(self.masks.T, np.ones(len(self.x)))
+
+
+def case(seed=0, side=6, masks=None, level=1.0, taps=None):
+    """Return a `Case` of white noise: x normal, N uniform on [-level, level] as in Section 4.2.
+
+    taps: a filter (k, k), by default a random one of 3 x 3. masks: by default as many as pixels.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=side**2)
+    n = rng.uniform(-level, level, (side**2, side**2 if masks is None else masks))
+    return Case(x, n, matrix(rng.normal(size=(3, 3)) if taps is None else taps, side))
+
+
+def largest(difference):
+    """Return the largest absolute value as a float."""
+    return float(np.max(np.abs(difference)))
+
+
+def relative(error, reference):
+    """Return the energy of an error over that of a reference."""
+    return float(np.sum(np.square(error)) / np.sum(np.square(reference)))
+
+
+def shifted_sum(_, side=6):
+    """Return the largest error of Eq. 3, a sum of shifted images, as a convolution."""
+    rng = np.random.default_rng(0)
+    x, taps = rng.normal(size=(side, side)), rng.normal(size=(3, 3))
+    shifts = ((np.array(place) - 1, tap) for place, tap in np.ndenumerate(taps))
+    summed = sum(tap * np.roll(x, shift, axis=(0, 1)) for shift, tap in shifts)
+    return largest(summed - convolve2d(x, taps, "same", "wrap")), ANY
+
+
+def matrix_form(_, masks=9):
+    """Return the largest difference between Eq. 4, a sum over masks, and Eq. 5, a product."""
+    given = case(masks=masks)
+    v = np.random.default_rng(1).normal(size=masks)
+    summed = sum((given.x + n) * weight for n, weight in zip(given.masks.T, v, strict=True))
+    return largest(summed - given.perturbed @ v), ANY
+
+
+def gain_and_constant(_, masks=50):
+    """Return the largest |(x 1^T + N) v - (sum v) x - N v| over images, for fixed masks and v."""
+    v = np.random.default_rng(1).normal(size=masks)
+    given = case(masks=masks)
+    images = np.random.default_rng(2).normal(size=(20, len(given.x)))
+    outputs = np.array([(x[:, None] + given.masks) @ v for x in images])
+    return largest(outputs - v.sum() * images - given.masks @ v), ANY
+
+
+def padded(padding, side=6, taps=BINARY):
+    """Return how many outputs A x of Eq. 9 gets wrong where the border is `fill` or `wrap`."""
+    x = np.random.default_rng(0).normal(size=(side, side))
+    response = convolve2d(x, taps, "same", padding)
+    return int((~np.isclose(matrix(taps, side) @ x.ravel(), response.ravel())).sum())
+
+
+def circular(_):
+    """Return the largest error of y = A x over filters, with periodic borders."""
+    x = np.random.default_rng(0).normal(size=(6, 6))
+    errors = [
+        matrix(w, 6) @ x.ravel() - convolve2d(x, w, "same", "wrap").ravel()
+        for w in (*FILTERS.values(), np.random.default_rng(1).normal(size=(5, 5)))
+    ]
+    return largest(errors), ANY
+
+
+def zero_padded(_):
+    """Return how many of 36 outputs differ from A x with zero padding."""
+    return padded("fill"), ANY
+
+
+def sherman_morrison(inverse, u, v):
+    """Return (A + u v^T)^-1 from A^-1 (supplement, Eq. 1)."""
+    return inverse - np.outer(inverse @ u, v @ inverse) / (1 + v @ inverse @ u)
+
+
+def printed_weights(given):
+    """Return v* by Eq. 7."""
+    return sherman_morrison(np.linalg.inv(given.masks), given.x, np.ones(len(given.x))) @ given.y
+
+
+def solved(_, seeds=5):
+    """Return the largest relative difference between v* of Eq. 7 and of a direct solution."""
+    cases = [case(seed) for seed in range(seeds)]
+    direct = [np.linalg.solve(given.perturbed, given.y) for given in cases]
+    pairs = zip(cases, direct, strict=True)
+    return max(largest(printed_weights(c) - v) / largest(v) for c, v in pairs), ANY
+
+
+def rank_at_mean_mask(_):
+    """Return the rank of x 1^T + N where x is minus the mean mask, d = 36."""
+    given = case()
+    return int(np.linalg.matrix_rank(given.masks - given.masks.mean(axis=1, keepdims=True))), ANY
+
+
+def condition(level, side=6, seeds=20):
+    """Return the median condition number of x 1^T + N with d masks on [-level, level]."""
+    cases = (case(seed, side, level=level) for seed in range(seeds))
+    return float(np.median([np.linalg.cond(given.perturbed) for given in cases]))
+
+
+def normal_equations(_, masks=12):
+    """Return the largest difference between Eq. 8 and a library's least squares."""
+    given = case(masks=masks)
+    hat = given.perturbed
+    printed = np.linalg.solve(hat.T @ hat, hat.T @ given.y)
+    return largest(printed - np.linalg.lstsq(hat, given.y)[0]), ANY
+
+
+def white_images(count, side, seed):
+    """Return white noise images, float64 (N, side ** 2)."""
+    return np.random.default_rng(seed).normal(size=(count, side**2))
+
+
+@lru_cache(maxsize=4)
+def photographs(side, count=2000):
+    """Return grey crops of photographs, centred over the set, float64 (N, side ** 2)."""
+    pixels = datasets.load("photo_patches", "train", count).pixels.mean(axis=1) / 255
+    crops = pixels[:, :side, :side].reshape(len(pixels), -1)
+    return crops - crops.mean(axis=0)
+
+
+def share_left(images, ratio, level=0.1, taps=BINARY, seed=0):
+    """Return the energy that least squares leaves on images[0] and, same weights, on images[1].
+
+    images: (2, d). ratio: number of masks over d. Both are shares of the response's energy.
+    """
+    side, d = round(images.shape[1] ** 0.5), images.shape[1]
+    masks = np.random.default_rng(seed).uniform(-level, level, (d, round(ratio * d)))
+    convolution = matrix(taps, side)
+    seen, other = (Case(x, masks, convolution) for x in images)
+    v = np.linalg.lstsq(seen.perturbed, seen.y)[0]
+    return [relative(c.perturbed @ v - c.y, c.y) for c in (seen, other)]
+
+
+def shares(kind, ratios, repeats=12, side=12):
+    """Return `share_left` over repeats and ratios, {"seen" or "another": (repeats, ratios)}."""
+    pool = photographs(side) if kind == "photographs" else white_images(2 * repeats, side, seed=0)
+    order = np.random.default_rng(1).permutation(len(pool))[: 2 * repeats].reshape(repeats, 2)
+    table = np.array(
+        [[share_left(pool[pair], r, seed=k) for r in ratios] for k, pair in enumerate(order)]
+    )
+    return {"the image seen": table[..., 0], "another image": table[..., 1]}
+
+
+def half_the_masks(_):
+    """Return the mean share of energy that least squares leaves at N = d / 2, white images."""
+    return float(shares("white noise", (0.5,))["the image seen"].mean()), ANY
+
+
+def expected_left(ratio, taps=BINARY, d=144):
+    """Return the expected share left of white images: the part of y not along x, and not reached.
+
+    Small masks let the layer form x itself and N - 1 directions at random among the d - 1 others.
+    """
+    centre = taps[len(taps) // 2, len(taps) // 2]
+    return (1 - centre**2 / (taps**2).sum()) * (d - round(ratio * d)) / (d - 1)
+
+
+def against_expected(_, ratios=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)):
+    """Return the share left minus `expected_left`, mean over N / d, per repeat."""
+    expected = [expected_left(ratio) for ratio in ratios]
+    return (shares("white noise", ratios, 24)["the image seen"] - expected).mean(axis=1), ANY
+
+
+def same_input(_, seeds=5):
+    """Return the largest error of Eqs. 10-12: v* of Eq. 7 on the image it was solved for."""
+    cases = [case(seed) for seed in range(seeds)]
+    return max(largest(c.perturbed @ printed_weights(c) - c.y) for c in cases), ANY
+
+
+def other_input(_, seeds=20):
+    """Return the median share of energy missed on another image, with d masks on [-1, 1]."""
+    pairs = [(case(seed, taps=BINARY), white_images(1, 6, 100 + seed)[0]) for seed in range(seeds)]
+    missed = []
+    for given, x in pairs:
+        y = given.convolution @ x
+        missed.append(relative((x[:, None] + given.masks) @ printed_weights(given) - y, y))
+    return float(np.median(missed)), ANY
+
+
+def other_error(_, seeds=5):
+    """Return the largest difference of that error and (A - g I)(x - x'), g the sum of v*."""
+    worst = 0.0
+    for seed in range(seeds):
+        given, x = case(seed), white_images(1, 6, 100 + seed)[0]
+        v = printed_weights(given)
+        error = (x[:, None] + given.masks) @ v - given.convolution @ x
+        expected = v.sum() * (x - given.x) - given.convolution @ (x - given.x)
+        worst = max(worst, largest(error - expected) / largest(expected))
+    return worst, ANY
+
+
+def best_fixed(taps, covariance):
+    """Return the share of E|A x|^2 that no fixed v reaches, x of mean 0 and this covariance."""
+    a = matrix(taps, round(len(covariance) ** 0.5))
+    gain = np.trace(a @ covariance)
+    return float(1 - gain**2 / (np.trace(covariance) * np.trace(a @ covariance @ a.T)))
+
+
+def fixed_on_white(_):
+    """Return the share of Figure 2's response to white images that no fixed v reaches."""
+    return best_fixed(BINARY, np.eye(36)), ANY
+
+
+def reached(taps, images):
+    """Return the share of a response's energy that one gain and a constant image reach.
+
+    images: (N, side ** 2), without periodic borders: the rim is not compared.
+    """
+    side = round(images.shape[1] ** 0.5)
+    images = images.reshape(-1, side, side)
+    y = np.array([convolve2d(image, taps, "valid") for image in images])
+    x = images[:, 1:-1, 1:-1]
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    return float((x * y).sum() ** 2 / ((x * x).sum() * (y * y).sum()))
+
+
+def relu_on_white(_, images=20_000, masks=64, seeds=5):
+    """Return, per seed, the share that the best fixed v with ReLU leaves, minus that without.
+
+    One pixel of the response of Figure 2's filter is fitted to relu(x_c + n_i) by least squares
+    on half of the images and judged on the other half; the image around it is drawn whole.
+    """
+    left = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        patches = rng.normal(size=(images, 9))
+        y, centre = patches @ BINARY.ravel(), patches[:, 4:5]
+        maps = np.maximum(centre + rng.uniform(-2, 2, masks), 0)
+        maps = np.hstack([maps, np.ones((images, 1))])
+        half = images // 2
+        v = np.linalg.lstsq(maps[:half], y[:half])[0]
+        left.append(relative(maps[half:] @ v - y[half:], y[half:]))
+    return np.array(left) - fixed_on_white(None)[0], ANY
