@@ -14,7 +14,7 @@ from helpers.runs import Run
 
 # width: what the paper calls 256 masks, so that a quarter of it is ResNet's usual width.
 SCALES = {
-    "smoke": {"width": 16, "epochs": 2, "batch": 8, "crop": 64},
+    "smoke": {"width": 16, "epochs": 9, "batch": 8, "crop": 64},
     "quick": {"width": 32, "epochs": 9, "batch": 32, "crop": 128},
     "study": {"width": 64, "epochs": 30, "batch": 128, "crop": 128},
     "paper": {"width": 256, "epochs": 90, "batch": 256, "crop": 224},
@@ -75,12 +75,16 @@ def _scale(preset):
 
 
 def _run(preset, name, depth, width, data="imagenet", **more):
-    """Return a run of the usual recipe of residual networks; seed 0, as the paper has one run."""
+    """Return a run of the usual recipe of residual networks; seed 0, as the paper has one run.
+
+    The rate is 0.1 for batches of 256 and in proportion for others (Goyal et al. 2017).
+    """
     scale = _scale(preset)
     third = max(1, scale["epochs"] // 3)
     return Run(
         data, name, model_args={"depth": depth, "width": width, **more}, optimiser="momentum",
-        lr=0.1, decay=0.0, weight_decay=1e-4, drops={"after": [third, 2 * third], "factor": 0.1},
+        lr=0.1 * scale["batch"] / 256, decay=0.0, weight_decay=1e-4,
+        drops={"after": [third, 2 * third], "factor": 0.1},
         epochs=scale["epochs"], batch=scale["batch"], crop=scale["crop"], precision="mixed",
         observers=(), augment="crop_flip",
     )  # fmt: skip
