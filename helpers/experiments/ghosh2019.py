@@ -57,7 +57,7 @@ SCALES = {
         swaps=(0, 30), depths=((1, 2), (1, 2)), kernels=(3, 27),
     ),
     "quick": Scale(
-        1_000, 2_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
+        1_000, 1_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
         swaps=(0, 30), depths=((1, 2, 3), (2, 4)), kernels=(3, 27),
     ),
     "study": Scale(
