@@ -149,6 +149,8 @@ def judge(statement, measurement):
     needs_paper = rule == "number" or statement.get("scale") == "paper"
     if preset.startswith("smoke"):
         result = ("undecided", "a smoke run tests the code, not the claim", *[None] * 3, None)
+    elif np.size(values) == 0:
+        result = ("undecided", "nothing is left that can be compared", *[None] * 3, 0)
     elif needs_paper and preset != "paper":
         mean, low, high = interval(values)
         why = f"compared at the preset paper only; this is {preset}"

@@ -116,6 +116,13 @@ def test_smoke_decides_nothing_that_needs_training():
     assert claims.judge({"says": "x", "rule": "exact"}, (0, "no training")).verdict == "reproduced"
 
 
+def test_nothing_left_to_compare_is_undecided():
+    statement = {"says": "x", "rule": "order", "unit": "points"}
+    finding = claims.judge(statement, (np.empty(0), "study"))
+    assert (finding.verdict, finding.n) == ("undecided", 0)
+    assert finding.measured() == "–"
+
+
 def test_exact_and_misprint_can_fail():
     assert claims.judge_exact(1e-3)[0] == "not reproduced"
     assert claims.judge_exact(1e-13, limit=1e-12)[0] == "reproduced"

@@ -101,6 +101,22 @@ def test_the_layer_that_falls_most():
     assert progress.last_most(planted) == pytest.approx(0.4)
 
 
+def test_depth_is_compared_within_a_seed(monkeypatch):
+    # errors by seed, swaps (0, 30) and depth (1, 2, 3); in the last seed one layer learns nothing
+    natural, swapped = [0.10, 0.06, 0.05], [0.40, 0.37, 0.43]
+    values = np.array(
+        [[natural, swapped], [[0.12, 0.06, 0.04], swapped], [[0.9, 0.1, 0.1], swapped]]
+    )
+    monkeypatch.setattr(depth, "errors", lambda *_: ((0, 30), (1, 2, 3), values, "study"))
+    helps, hurts, shrinks = (
+        measure("study", "mnist")[0]
+        for measure in (depth.first_helps, depth.last_hurts, depth.gain_shrinks)
+    )
+    assert helps == pytest.approx([0.03, 0.03])
+    assert hurts == pytest.approx([0.06] * 3)
+    assert shrinks == pytest.approx([0.01 + 0.06, 0.02 + 0.06, 0.06])
+
+
 def test_printed_correlations_are_possible_and_others_are_not():
     for step, printed in (("1 to 2", 0.99), ("2 to 3", 0.985)):
         low, high = depth.rounding_range(step)

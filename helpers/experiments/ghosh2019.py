@@ -57,12 +57,12 @@ SCALES = {
         swaps=(0, 30), depths=((1, 2), (1, 2)), kernels=(3, 27),
     ),
     "quick": Scale(
-        1_000, 2_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
+        1_000, 1_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
         swaps=(0, 30), depths=((1, 2, 3), (2, 4)), kernels=(3, 27),
     ),
     "study": Scale(
         None, None, (1_000, 2_000, 10), epochs=1, long=(2, 1), control=1, trials=3, repeats=TRIALS,
-        swaps=SWAPS, depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
+        swaps=(0, 30), depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
     ),
     "paper": Scale(
         None, None, (1_000, None, 50), epochs=50, long=(50, 50), control=50, trials=TRIALS,
