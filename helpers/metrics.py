@@ -41,9 +41,10 @@ def _pearson(x, y):
 def smoothed(correct, batch, before=0.0, kept=0.7):
     """Return the test accuracy as the code of juefei2018 first reported it.
 
-    correct: bool (N,), in the order of the test set, seen in batches of `batch`. Each whole batch
-    moves a running value to kept * value + (1 - kept) * its accuracy. The code never sets it
-    back, so `before` is the value after the epoch before, 0 at the start.
+    correct: bool (N,), in the one order in which every epoch shows the test images; any will do
+    that does not depend on the class. They come in batches of `batch`, and each whole one moves a
+    running value to kept * value + (1 - kept) * its accuracy. The code never sets it back, so
+    `before` is the value after the epoch before, 0 at the start.
     """
     whole_batches = len(correct) // batch
     for share in correct[: whole_batches * batch].reshape(whole_batches, batch).mean(1):

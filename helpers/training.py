@@ -100,6 +100,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
     torch.manual_seed(run.seed)  # dropout
     step = _step(model, run, standardise, train_set)
     order = torch.Generator().manual_seed(run.seed)
+    shown = np.random.default_rng(run.seed).permutation(len(test_images))  # for `smoothed`
     epochs, iteration, smoothed = [], 0, dict.fromkeys(MONITORED, 0.0)
     if iteration in looks:
         _look(watch, iteration, view)
@@ -124,7 +125,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
         seconds = time.perf_counter() - started
         predictions, test_loss = evaluate(model, *test_set, standardise, run.precision)
         right = predictions == test_images.labels
-        smoothed = {size: metrics.smoothed(right, size, v) for size, v in smoothed.items()}
+        smoothed = {size: metrics.smoothed(right[shown], size, v) for size, v in smoothed.items()}
         row = {"epoch": epoch, "loss": loss / seen, "accuracy": correct / seen,
                "test_loss": test_loss, "test_accuracy": float(right.mean()),
                **{f"smoothed_{size}": v for size, v in smoothed.items()},
