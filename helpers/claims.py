@@ -139,7 +139,8 @@ def judge(statement, measurement):
     """Apply a statement's rule to what was measured; return a `Finding`.
 
     statement: dict with `says`, `rule` and the rule's arguments. measurement: (values, preset);
-    a rule marked `scale: paper` is applied to evidence of that scale only.
+    a rule marked `scale: paper` is applied to evidence of that scale only. Where nothing could be
+    measured it is (None, why not).
     """
     values, preset = measurement
     rule = one_of("rule", statement["rule"], RULES)
@@ -147,6 +148,8 @@ def judge(statement, measurement):
         k: statement[k] for k in ("margin", "tolerance", "printed", "limit") if k in statement
     }
     needs_paper = rule == "number" or statement.get("scale") == "paper"
+    if values is None:
+        return Finding(statement["says"], "not run", preset)
     if preset.startswith("smoke"):
         result = ("undecided", "a smoke run tests the code, not the claim", *[None] * 3, None)
     elif np.size(values) == 0:
@@ -172,10 +175,16 @@ RULES = {
 }
 
 
-def together(findings):
-    """Return a row's verdict: the worst of its statements'; what was not run does not count."""
-    verdicts = {finding.verdict for finding in findings} or {"not yet"}
-    return min(verdicts, key=VERDICTS.index)
+def together(findings, otherwise="not yet"):
+    """Return a row's verdict: the worst of its statements'; what was not run does not count.
+
+    Where none of the paper's own statements was run, those that are ours do not stand in for them.
+    otherwise: the verdict on a row without statements.
+    """
+    theirs = {finding.verdict for finding in findings if not finding.says.startswith("Ours")}
+    if theirs == {"not run"}:
+        return "not run"
+    return min((finding.verdict for finding in findings), key=VERDICTS.index, default=otherwise)
 
 
 def statements(identity):

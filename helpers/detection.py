@@ -1,9 +1,10 @@
-"""Object detection (juefei2018, Table 7): Faster R-CNN on a residual or perturbative network.
+"""Object detection (juefei2018, Table 7): Faster R-CNN on residual networks, VGG16, and with noise.
 
-The stem and the first three stages make the features that region proposals and boxes share; the
-fourth stage is the head of each box, as in He et al. 2016. A perturbative network fits there best:
-RoI align gives its fourth stage maps of just the size that it had on ImageNet (14 px), so that
-only the shared features need masks of another size (`fit`).
+Of a residual network, the stem and the first three stages make the features that region proposals
+and boxes share; the fourth stage is the head of each box, as in He et al. 2016. VGG16 shares all
+convolutions and has its dense layers for a head, as in Ren et al. 2015. RoI align gives the head
+maps of just the size that it had on ImageNet (14 px or 7), so that only the shared features need
+masks of another size (`fit`).
 """
 
 import hashlib
@@ -24,11 +25,13 @@ from tqdm import tqdm
 from helpers import checkpoint, folder, models, paths, records, runs, training, voc
 from helpers.errors import InputError, cause, one_of, whole
 from helpers.models.perturbative import FITS
+from helpers.models.vgg import divided
 
 ANCHORS, RATIOS = (128, 256, 512), (0.5, 1.0, 2.0)  # px at scale 600 (Ren et al. 2015)
 LONGEST = 1000 / 600  # of the longer side of a picture to the scale
 PROPOSALS, BOXES = 300, 128  # regions of a picture when testing; those that train the head
 DEVIATION = 0.01  # of the initial weights of what scores and places boxes
+LEAST = 32  # px: VGG16 halves a smaller crop less than five times
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Detector:
     from that network's initial weights. fit: `perturbative.fitted`. scale: shorter side of a
     picture in px. One picture makes a step. The paper gives scale, batch and RoI align; the rest
     is of the public code whose figures it compares with (jwyang/faster-rcnn.pytorch: the rate is
-    divided by 10 after 5 epochs, of 7 for residual networks).
+    divided by 10 after 5 epochs, of 7 for residual networks and 6 for VGG16).
     """
 
     backbone: runs.Run
@@ -54,7 +57,9 @@ class Detector:
 
     def __post_init__(self):
         one_of("backbone.data", self.backbone.data, folder.NAMES)
-        one_of("backbone.model", self.backbone.model, ("resnet", "pnn"))
+        one_of("backbone.model", self.backbone.model, PARTS)
+        if PARTS[self.backbone.model] is _stacked:
+            whole("backbone.crop", self.backbone.crop, LEAST)
         one_of("fit", self.fit, FITS)
         for name, least in (("scale", 32), ("seed", 0), ("epochs", 0)):
             whole(name, getattr(self, name), least)
@@ -71,8 +76,8 @@ class Detector:
 
 
 def find(detector):
-    """Return the record of a detector on the data at hand, or None."""
-    return records.read(_record(detector))
+    """Return the published record of a detector, or that on the data at hand, or None."""
+    return runs.find_published(detector) or records.read(_record(detector))
 
 
 def execute(detector, place=None):
@@ -128,18 +133,19 @@ def network(detector):
     """Return the Faster R-CNN of a detector, its weights drawn with its seed or pretrained.
 
     Batch norm keeps what it learnt on ImageNet, because one picture is too few to measure; so do
-    the stem and the first stage of a pretrained network. Raises `InputError` if the network that
-    it should start from was not trained.
+    the first layers of a pretrained network. Raises `InputError` if the network that it should
+    start from was not trained.
     """
     base, shape = _backbone(detector), (1, 3, detector.backbone.crop, detector.backbone.crop)
-    features = nn.Sequential(base.stem, *base.layers[:3])
+    first, rest, head, pool = PARTS[detector.backbone.model](base)
+    features = nn.Sequential(*first, *rest)
     with torch.no_grad():
         _, features.out_channels, side, _ = features.eval()(torch.zeros(shape)).shape
-    head = nn.Sequential(base.layers[3], *base.head[:2])  # averages, (N, channels)
+    *_, classifier = base.modules()
     sizes = tuple(anchor * detector.scale // 600 for anchor in ANCHORS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(detector.seed)
-        predictor = FastRCNNPredictor(base.head[-1].in_features, 1 + len(voc.CLASSES))
+        predictor = FastRCNNPredictor(classifier.in_features, 1 + len(voc.CLASSES))
         for layer in predictor.children():
             nn.init.normal_(layer.weight, std=DEVIATION)
             nn.init.zeros_(layer.bias)
@@ -148,11 +154,10 @@ def network(detector):
             image_mean=folder.MEAN, image_std=folder.DEVIATION,
             rpn_anchor_generator=AnchorGenerator((sizes,), (RATIOS,)),
             rpn_post_nms_top_n_test=PROPOSALS, box_batch_size_per_image=BOXES,
-            box_roi_pool=MultiScaleRoIAlign(["0"], side, 2), box_head=head,
+            box_roi_pool=MultiScaleRoIAlign(["0"], side // pool, 2), box_head=head,
             box_predictor=predictor,
         )  # fmt: skip
-    held = [base.stem, base.layers[0]] if detector.pretrained else []
-    for part in (*held, *_norms(model)):
+    for part in (*(first if detector.pretrained else ()), *_norms(model)):
         part.requires_grad_(False)
     return model
 
@@ -171,13 +176,29 @@ def detect(model, scenes, where):
 
 def _backbone(detector):
     run = detector.backbone
-    fit = {"fit": detector.fit} if run.model == "pnn" else {}
+    fit = {"fit": detector.fit} if run.model.startswith("pnn") else {}
     model = models.build(run.model, (3, run.crop, run.crop), 1, run.seed, **run.model_args, **fit)
     if detector.pretrained:
         file, weights = folder.trained(run)
-        kept = {name: w for name, w in weights.items() if not name.startswith("head.")}
-        checkpoint.load(model, model.state_dict() | kept, file)
+        *kept, _, _ = weights.items()  # all but what tells the classes of photographs apart
+        checkpoint.load(model, model.state_dict() | dict(kept), file)
     return model
+
+
+def _residual(base):
+    """Return (layers that keep their pretrained weights, those after them, head of boxes, pool).
+
+    pool: how many times the map that the head was trained on is smaller than that of the layers.
+    """
+    head = nn.Sequential(base.layers[3], *base.head[:2])  # averages, (N, channels)
+    return (base.stem, base.layers[0]), base.layers[1:3], head, 1
+
+
+def _stacked(base):
+    return *divided(base), 2
+
+
+PARTS = {"resnet": _residual, "pnn": _residual, "vgg": _stacked, "pnn_vgg": _stacked}
 
 
 def _learn(model, optimiser, scenes, where):

@@ -1,11 +1,12 @@
 """Evidence: the strongest records there are for an experiment, as a table."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from helpers import datasets, presets, queue, runs
+from helpers import datasets, experiments, presets, queue, runs
 from helpers.errors import one_of
 
 PUBLISHED = ("paper", "study")  # strongest first
@@ -62,6 +63,12 @@ class Evidence:
         return f"Preset {self.preset}: {', '.join(parts)}. {sources}."
 
 
+@lru_cache(maxsize=128)
+def of(paper, name, preset):
+    """Return the `Evidence` of an experiment, a name in the `GRIDS` of its paper, read once."""
+    return gather(experiments.PAPERS[paper].GRIDS[name], preset)
+
+
 def gather(experiment, preset):
     """Run `experiment` at `preset` where records lack, and return its strongest `Evidence`."""
     one_of("preset", preset, presets.PRESETS)
@@ -97,9 +104,12 @@ def table(wanted, found):
             "init": run.model_args.get("init", "he_normal"),
             "width": run.model_args.get("width"),
             "optimiser": run.optimiser,
+            "arguments": run.model_args,
+            "batch": run.batch,
             "seed": run.seed,
             "source": record["data"]["source"],
             "train": record["data"]["train"],
+            "test": record["data"]["test"],
             "observed": record["observations"],
             "watched": record.get("watched"),
         }

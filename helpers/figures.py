@@ -206,6 +206,53 @@ def bars(values, printed=None):
     return _done(fig)
 
 
+def arms(panels, ylabel):
+    """Draw one dot a seed and a line at the mean for each arm; panels: {panel: {arm: (seeds,)}}."""
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(1 + 3.6 * len(panels), 3.6), sharey=True, squeeze=False
+    )
+    for axis, (title, values) in zip(axes.flat, panels.items(), strict=True):
+        for k, (arm, own) in enumerate(values.items()):
+            colour = "#0173b2" if arm.startswith("level") else "#de8f05"
+            axis.plot(np.full(len(own), k), own, "o", color=colour, ms=4, alpha=0.7)
+            axis.plot([k - 0.3, k + 0.3], [np.mean(own)] * 2, color=colour, lw=2)
+        names = [arm.removeprefix("level ") for arm in values]
+        axis.set_xticks(range(len(values)), names, rotation=45, ha="right")
+        axis.set(title=title, xlabel="noise level, and controls")
+    axes[0, 0].set_ylabel(ylabel)
+    return _done(fig)
+
+
+def over_epochs(panels, ylabel):
+    """Draw mean and range over seeds against epochs; panels: {panel: {line: (seeds, epochs)}}."""
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(1 + 3.2 * len(panels), 3.4), sharey=True, squeeze=False
+    )
+    for axis, (title, lines) in zip(axes.flat, panels.items(), strict=True):
+        colours = sns.color_palette("viridis_r", len(lines))
+        for (label, values), colour in zip(lines.items(), colours, strict=True):
+            _band(axis, np.arange(1, values.shape[1] + 1), values, label, colour)
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        axis.set(title=title, xlabel="epoch")
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, -1].legend(fontsize=8)
+    return _done(fig)
+
+
+def feature_maps(columns, names):
+    """Show maps of one image, a row a stage; columns: {network: [uint8 (maps, H, W) a stage]}."""
+    fig, axes = plt.subplots(len(names), len(columns), figsize=(7.6, 1.45 * len(names)))
+    for column, (network, stages) in enumerate(columns.items()):
+        for row, (name, maps) in enumerate(zip(names, stages, strict=True)):
+            axis = axes[row, column]
+            gap = max(1, maps.shape[-1] // 8)
+            tiles = np.pad(maps, ((0, 0), (0, 0), (0, gap)), constant_values=255)
+            axis.imshow(np.concatenate(list(tiles), 1)[:, :-gap], cmap="gray", vmin=0, vmax=255)
+            axis.set_title(f"{network}, {name}" if row == 0 else name, fontsize=8)
+            axis.axis("off")
+    return _done(fig)
+
+
 def drift(distances, shares):
     """Draw the share of pixels that end up farther than D; shares: (seeds, distances)."""
     fig, axis = plt.subplots(figsize=(6.4, 3.2))

@@ -11,6 +11,7 @@ from helpers.runs import Run
 DATA = ("mnist", "photo_patches")  # grey 28 px, colour 32 px: both come with the project
 ORDERS = ("natural", "permuted")
 KINDS = ("float32", "bfloat16")
+WIDTHS = dict.fromkeys(("resnet", "pnn", "lbcnn"), 16)  # channels; vgg's multiplier is the preset's
 
 
 def measure(workers=None):
@@ -69,13 +70,14 @@ def _better(gaps):
 def _runs(family):
     """Return the runs of a family by (seed, data, order, precision)."""
     scale = presets.preset("quick")
-    width = {"model_args": {"width": scale.width}} if family == "vgg" else {}
+    width = WIDTHS.get(family, scale.width if family in ("vgg", "pnn_vgg") else None)
+    narrow = {"model_args": {"width": width}} if width else {}
     return {
         (seed, data, order, kind): Run(
             data, family, seed,
             {} if order == "natural" else {"kind": "pixel_permutation", "seed": seed},
             train_size=scale.train, test_size=scale.test, epochs=scale.epochs,
-            precision=kind, **width,
+            precision=kind, **narrow,
         )
         for seed, data, order, kind in product(range(precision.LEAST_SEEDS), DATA, ORDERS, KINDS)
     }  # fmt: skip

@@ -50,3 +50,59 @@ def smoothed(correct, batch, before=0.0, kept=0.7):
     for share in correct[: whole_batches * batch].reshape(whole_batches, batch).mean(1):
         before = kept * before + (1 - kept) * share
     return float(before)
+
+
+def spread(accuracy, batch, kept=0.7):
+    """Return the standard deviation of `smoothed` over orders of many test images.
+
+    A batch's accuracy has the variance p (1 - p) / batch, and exponential smoothing keeps the share
+    (1 - kept) / (1 + kept) of it: as much as a test set of 5.67 batches would have.
+    """
+    accuracy = np.asarray(accuracy, float)
+    return np.sqrt((1 - kept) / (1 + kept) * accuracy * (1 - accuracy) / batch)
+
+
+def shown_in(orders, correct, batch, kept=0.7):
+    """Return `smoothed` for many orders of the test images, float64 (orders, epochs).
+
+    orders: int64 (orders, N), each a permutation that all epochs share. correct: bool
+    (epochs, N). The value before an epoch is left out: after ten batches nothing is left of it.
+    """
+    last = min(orders.shape[1] // batch, 40)  # batches; 0.7^40 is below 1e-6
+    end = orders.shape[1] // batch * batch
+    shown = correct[:, orders[:, end - last * batch : end]]  # epochs, orders, images
+    shares = shown.reshape(len(correct), len(orders), last, batch).mean(3)
+    weights = (1 - kept) * kept ** np.arange(last)[::-1]
+    return (shares @ weights).T
+
+
+def bits(text, count):
+    """Return bool (count,) from hex digits (`observers.correct`)."""
+    packed = np.frombuffer(bytes.fromhex(text), np.uint8)
+    return np.unpackbits(packed, count=count).astype(bool)
+
+
+def alignment(first, second):
+    """Return how alike two networks arrange the same images, from kernel matrices (N, N).
+
+    Centred kernel alignment (Kornblith et al. 2019) with the unbiased estimate of Song et al.
+    (2012): 1 for the same arrangement up to rotation and scale, about 0 for unrelated ones.
+    """
+    within = _unbiased(first, first) * _unbiased(second, second)
+    return float(_unbiased(first, second) / np.sqrt(within)) if within > 0 else 0.0
+
+
+def symmetric(upper):
+    """Return the symmetric matrix (N, N) whose upper triangle, row by row, is `upper`."""
+    size = round(((8 * len(upper) + 1) ** 0.5 - 1) / 2)
+    matrix = np.zeros((size, size))
+    matrix[np.triu_indices(size)] = upper
+    return matrix + np.triu(matrix, 1).T
+
+
+def _unbiased(first, second):
+    """Return Song's unbiased estimate of the Hilbert-Schmidt independence criterion."""
+    n = len(first)
+    k, m = (np.where(np.eye(n, dtype=bool), 0, kernel) for kernel in (first, second))
+    both = k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * k.sum(0) @ m.sum(0)
+    return ((k * m).sum() + both) / (n * (n - 3))

@@ -2,14 +2,18 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
 from helpers import metrics, orderness
 from helpers.errors import InputError
+from helpers.models.resnet import stage_maps
 
 SCALES = (1, 2, 3, 4, 6, 8)  # px: at 28 px the largest leaves 3 x 3 blocks
-LOOKED_AT = {"maps": 500, "accuracy": 1000}  # images; thousands of places a map are enough
+# Images; thousands of places a map are enough, and a Gram matrix grows with the square.
+LOOKED_AT = {"maps": 500, "accuracy": 1000, "stages": 40}
+DRAWN = 4  # maps of each stage, those that vary most
 
 
 def confusion(view):
@@ -21,6 +25,63 @@ def confusion(view):
 def accuracy(view):
     """Return the accuracy on the first thousand test images."""
     return view.accuracy(LOOKED_AT["accuracy"])
+
+
+def correct(view):
+    """Return which test images get the right label, as hex digits of the bits in their order.
+
+    `metrics.bits` reads them.
+    """
+    return np.packbits(view.correct()).tobytes().hex()
+
+
+@torch.no_grad()
+def stages(view):
+    """Return what becomes of test images in a residual network, a list over stem and stages.
+
+    roughness: mean squared difference of neighbours over twice the variance, mean over the maps of
+    all images, 1 for places without order. gram: the upper triangle of the linear kernel matrix of
+    the images' maps, each place centred, over its trace (`metrics.alignment` reads it).
+    """
+    return [
+        {"roughness": _number(_roughness(maps)), "gram": _gram(maps)}
+        for maps in _stage_maps(view, LOOKED_AT["stages"])
+    ]
+
+
+@torch.no_grad()
+def stage_pictures(view):
+    """Return maps of the first test image, a list over stem and stages of lists of rows of 0..255.
+
+    Of each stage the maps that vary most, each stretched to the whole range.
+    """
+    found = []
+    for maps in _stage_maps(view, 1):
+        chosen = maps[0, maps[0].var(dim=(1, 2)).argsort(descending=True)[:DRAWN]]
+        low, high = chosen.amin((1, 2), keepdim=True), chosen.amax((1, 2), keepdim=True)
+        found.append((255 * (chosen - low) / (high - low + 1e-12)).round().int().tolist())
+    return found
+
+
+def _stage_maps(view, count):
+    if not all(hasattr(view.model, part) for part in ("stem", "layers", "head")):
+        raise InputError("observers", view.run.model, "stages are those of a residual network")
+    return [maps.cpu() for maps in stage_maps(view.model, view.standardise(view.test[0][:count]))]
+
+
+def _roughness(maps):
+    steps = (maps.diff(dim=2).square().mean((2, 3)) + maps.diff(dim=3).square().mean((2, 3))) / 2
+    variance = maps.var(dim=(2, 3), correction=0)
+    varied = variance > 1e-12  # a dead map has no order
+    return (steps[varied] / (2 * variance[varied])).mean().item()
+
+
+def _gram(maps):
+    flat = maps.flatten(1).double()
+    flat -= flat.mean(0)
+    kernel = flat @ flat.T
+    upper = torch.triu_indices(*kernel.shape)
+    return [_number(v) for v in (kernel / kernel.trace())[*upper].tolist()]
 
 
 @torch.no_grad()
@@ -104,6 +165,9 @@ def _number(value):
 OBSERVERS = {
     "confusion": confusion,
     "accuracy": accuracy,
+    "correct": correct,
+    "stages": stages,
+    "stage_pictures": stage_pictures,
     "data_orderness": data_orderness,
     "map_orderness": map_orderness,
     "kernel_orderness": kernel_orderness,

@@ -81,8 +81,15 @@ def best_and_last(best, last):
 
 
 def verdict_table(row, preset):
-    """Return a row's statements with what was measured and each verdict, linked to the ledger."""
+    """Return a row's statements with what was measured and each verdict, linked to the ledger.
+
+    A row that cannot be judged says why instead.
+    """
     findings = verdicts.findings(row, preset)
+    link = f'{badge(verdicts.verdict(row, preset))} <a href="{LEDGER}#row-{row}">{row}'
+    link = f"<p>{link} in the ledger</a></p>"
+    if not findings:
+        return Html(f"{link}<p>{why_not(claims.row(row)[1])}</p>")
     lines = [
         {
             "statement": escape(finding.says),
@@ -93,8 +100,6 @@ def verdict_table(row, preset):
         }
         for finding in findings
     ]
-    overall = claims.together(findings)
-    link = f'<p>{badge(overall)} <a href="{LEDGER}#row-{row}">{row} in the ledger</a></p>'
     return Html(link + _table(pd.DataFrame(lines), f"verdict-{row}"))
 
 
@@ -118,8 +123,9 @@ def ledger(preset):
 def _ledger_line(key, entry, preset):
     row = entry["id"]
     found = verdicts.findings(row, preset)
-    verdict = claims.together(found)
-    evidence = max((finding.preset for finding in found), default="none", key=_strength)
+    verdict = verdicts.verdict(row, preset)
+    scales = [finding.preset for finding in found if finding.preset]
+    evidence = max(scales, default="none", key=_strength)
     name = f"<strong>{row}</strong>"
     if "notebook" in entry:
         name = f'<a href="{key}/{entry["notebook"]}.html#{_anchor(row)}">{name}</a>'
@@ -136,14 +142,19 @@ def _anchor(row):
 
 
 def _measured(entry, found):
-    """Return a list of a row's statements, or what the row needs before it can have any."""
+    """Return a list of a row's statements, or why it has none."""
     if not found:
-        needs = ", ".join(entry.get("needs", []))
-        return f"needs {escape(needs)}" if needs else "–"
-    items = "".join(
-        f"<li>{escape(f.says)}: {escape(f.measured())} – <em>{f.verdict}</em></li>" for f in found
-    )
-    return f"<ul>{items}</ul>"
+        return why_not(entry)
+    items = [f"{escape(f.says)}: {escape(f.measured())} – <em>{f.verdict}</em>" for f in found]
+    listed = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{listed}</ul>"
+
+
+def why_not(entry):
+    """Return what a row without statements lacks: data, or a part of the paper's text."""
+    lacks = [f"needs {', '.join(entry['needs'])}"] if "needs" in entry else []
+    lacks += [f"lost from our copy of the text: {entry['lost']}"] if "lost" in entry else []
+    return escape("; ".join(lacks)) or "–"
 
 
 def _strength(scale):

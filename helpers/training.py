@@ -47,11 +47,15 @@ class View:
         """Return the first training images, float32 (count, C, H, W), as the model gets them."""
         return self.standardise(self.train[0][:count])
 
-    def accuracy(self, count):
-        """Return the share of the first `count` test images that the model labels correctly."""
+    def correct(self, count=None):
+        """Return which of the first `count` test images the model labels correctly, bool (N,)."""
         pixels, labels = (part[:count] for part in self.test)
         found, _ = evaluate(self.model, pixels, labels, self.standardise, self.run.precision)
-        return float((found == labels.cpu().numpy()).mean())
+        return found == labels.cpu().numpy()
+
+    def accuracy(self, count):
+        """Return the share of the first `count` test images that the model labels correctly."""
+        return float(self.correct(count).mean())
 
     def untrained(self):
         """Return the model as it was before its first step, on the CPU."""

@@ -22,6 +22,7 @@ BACKBONE = Run(
     epochs=1, batch=8, crop=64, precision="float32", observers=(), augment="crop_flip",
 )  # fmt: skip
 TINY = Detector(BACKBONE, pretrained=False, scale=80, lr=5e-3, epochs=2)
+NARROW = {"width": 1 / 16, "hidden": 32}  # of VGG16
 
 
 @pytest.fixture(autouse=True)
@@ -227,6 +228,61 @@ def test_it_starts_from_the_network_that_was_trained_on_photographs(pictures):
     assert models.parameters(scratch) > models.parameters(model)
 
 
+def on_vgg(name, **fields):
+    return replace(TINY, backbone=replace(BACKBONE, model=name, model_args=NARROW), **fields)
+
+
+@pytest.mark.parametrize("name", ("vgg", "pnn_vgg"))
+def test_a_detector_on_vgg_goes_on_from_its_network_and_its_record_is_found(
+    name, pictures, monkeypatch
+):
+    photo_folders.imagenet(paths.data())
+    detector = on_vgg(name, pretrained=True, epochs=1)
+    view, _ = folder.train(detector.backbone, *folder.splits("imagenet")[:2])
+    layers, model = list(view.model.children()), detection.network(detector)
+    last = max(k for k, layer in enumerate(layers) if isinstance(layer, torch.nn.MaxPool2d))
+    theirs = [*layers[:last], *layers[last + 2 : -1]]  # a ReLU follows the pool
+    ours = torch.nn.Sequential(model.backbone, model.roi_heads.box_head).state_dict().values()
+    given = torch.nn.Sequential(*theirs).state_dict().values()
+    assert all(torch.equal(a, b) for a, b in zip(ours, given, strict=True))
+    assert model.backbone.eval()(torch.zeros(1, 3, 80, 96)).shape[2:] == (5, 6)  # stride 16
+    learnt = [name for name, w in model.backbone.named_parameters() if w.requires_grad]
+    assert min(int(name.split(".")[0]) for name in learnt) == 14  # two blocks of 7 layers
+    record = detection.execute(detector, paths.RESULTS / "paper")
+    assert np.isfinite(record["epochs"][0]["loss"]) and 0 <= record["epochs"][0]["map"] <= 1
+    pictures.rename(pictures.with_name("gone"))  # what is published is found without them
+    voc._splits.cache_clear()
+    assert detection.find(detector)["epochs"] == record["epochs"]
+    monkeypatch.setattr(folders, "detectors", lambda preset: {"paper": [TINY, detector]}[preset])
+    lacks, found = folders.published_detectors()
+    assert lacks is None and found["detector"]["backbone"]["model"] == name
+
+
+@pytest.mark.parametrize("name", ("vgg", "pnn_vgg"))
+def test_a_detector_on_vgg_learns(name):
+    trainval, test, fingerprint = voc.splits()
+    model, epochs = detection.train(on_vgg(name), trainval, test, fingerprint)
+    assert epochs[1]["loss"] < epochs[0]["loss"]
+    fresh = detection.network(on_vgg(name)).state_dict()
+    kept = {k for k, w in model.state_dict().items() if torch.equal(w, fresh[k])}
+    changed = {k for k, _ in model.named_parameters()} - kept
+    masks = {k for k in fresh if k.endswith("masks")}
+    assert len(masks) == (12 if "pnn" in name else 0) and masks <= kept
+    for part in ("backbone.0.", "rpn.", "roi_heads.box_head.", "roi_heads.box_predictor."):
+        assert any(k.startswith(part) for k in changed)
+
+
+@pytest.mark.parametrize("place", (0, 1))
+def test_the_head_of_boxes_on_vgg_at_the_scale_of_the_paper(place):
+    with torch.device("meta"):
+        found = detection.network(replace(TINY, backbone=folders.table7("paper")[place]))
+    assert found.backbone.out_channels == 512
+    assert found.roi_heads.box_roi_pool.output_size == (7, 7)
+    dense = [layer for layer in found.roi_heads.modules() if isinstance(layer, torch.nn.Linear)]
+    shapes = [(layer.in_features, layer.out_features) for layer in dense]
+    assert shapes == [(7 * 7 * 512, 4096), (4096, 4096), (4096, 21), (4096, 84)]
+
+
 def test_it_learns_and_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     trainval, test, fingerprint = voc.splits()
     whole, epochs = detection.train(TINY, trainval, test, fingerprint)
@@ -276,10 +332,12 @@ def test_batch_norm_keeps_what_it_was_given():
     (
         ({"fit": "stretch"}, "fit: 'stretch'"),
         ({"scale": 16}, "scale: 16"),
-        ({"backbone": replace(BACKBONE, model="vgg", model_args={})}, "backbone.model: 'vgg'"),
+        ({"backbone": replace(BACKBONE, model="mlp", model_args={})}, "backbone.model: 'mlp'"),
+        ({"backbone": replace(BACKBONE, model="vgg", model_args=NARROW, crop=31)},
+         "backbone.crop: 31"),
         ({"backbone": Run("mnist", "pnn")}, "backbone.data: 'mnist'"),
     ),
-)
+)  # fmt: skip
 def test_a_detector_that_cannot_be_is_one_line(fields, part):
     with pytest.raises(InputError) as error:
         replace(TINY, **fields)
@@ -289,13 +347,19 @@ def test_a_detector_that_cannot_be_is_one_line(fields, part):
 def test_table_7_at_the_scale_of_the_paper():
     wanted = folders.detectors("paper")
     shape = [(d.backbone.model, *d.backbone.model_args.values()) for d in wanted]
-    assert shape == [("pnn", 50, 256), ("resnet", 50, 64), ("resnet", 101, 64)]
-    assert {(d.scale, d.epochs, d.pretrained) for d in wanted} == {(600, 7, True)}
-    rates = [training.rate_of(wanted[0], epoch) for epoch in range(1, 8)]
+    assert shape == [("pnn_vgg", 1, 4096), ("vgg", 1, 4096),
+                     ("pnn", 50, 256), ("resnet", 50, 64), ("resnet", 101, 64)]  # fmt: skip
+    assert {(d.scale, d.pretrained) for d in wanted} == {(600, True)}
+    more = [(d.epochs, d.weight_decay, d.backbone.lr) for d in wanted]
+    assert more == [(6, 5e-4, 0.01)] * 2 + [(7, 1e-4, 0.1)] * 3
+    rates = [training.rate_of(wanted[-1], epoch) for epoch in range(1, 8)]
     assert rates == pytest.approx([1e-3] * 5 + [1e-4] * 2)
-    assert [run.key() for run in folders.table7("paper")[:2]] == [
+    assert [run.key() for run in folders.table7("paper")[2:4]] == [
         run.key() for run in folders.table2("paper")[2:]
     ]  # already trained for Table 2
+    assert folders.detectors("paper", epochs=2, scale=99)[0] == replace(
+        wanted[0], epochs=2, scale=99
+    )
 
 
 def test_the_command_trains_once_and_says_the_mean(monkeypatch, capsys):

@@ -292,6 +292,20 @@ def test_the_command_trains_an_experiment_and_then_has_nothing_to_do(monkeypatch
     assert commands.main(arguments) == 0
 
 
+def test_published_records_come_in_order_with_none_where_one_lacks(photographs, monkeypatch):
+    done, other = replace(TINY, epochs=1), replace(TINY, seed=1)
+    grid = {"paper": [other, done]}
+    monkeypatch.setitem(folders.FOLDER_GRIDS, "table1", lambda preset: grid[preset])
+    assert folders.published("table1") == [None, None]
+    runs.execute(other)  # not published
+    record = runs.execute(done, paths.RESULTS / "paper")
+    photographs.rename(photographs.with_name("gone"))
+    assert folders.published("table1") == [None, record]
+    with pytest.raises(InputError) as error:
+        folders.published("table9")
+    one_line(error, "experiment: 'table9'", "table1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     (

@@ -114,6 +114,34 @@ def test_width_multiplies_the_channels():
     assert [m.out_features for m in model if isinstance(m, nn.Linear)] == [512, 512, 10]
 
 
+def test_vgg_at_full_scale_has_the_layers_of_another_implementation():
+    from torchvision.models import vgg16_bn  # slow to import
+
+    with torch.device("meta"):
+        ours, theirs = models.build("vgg", (3, 224, 224), 1000, 0, hidden=4096), vgg16_bn()
+    shapes = [[w.shape for w in m.parameters() if w.ndim > 1] for m in (ours, theirs)]
+    assert shapes[0] == shapes[1] and len(shapes[0]) == 16
+    assert models.parameters(ours) == models.parameters(theirs) - 4_224  # biases before a norm
+
+
+def test_the_vgg_with_noise_has_no_convolution_of_neighbours_after_the_first():
+    model = models.build("pnn_vgg", (3, 64, 64), 10, 0, width=1 / 16, hidden=32)
+    usual = models.build("vgg", (3, 64, 64), 10, 0, width=1 / 16, hidden=32)
+    of = [[layer for layer in m.modules() if isinstance(layer, nn.Conv2d)] for m in (model, usual)]
+    assert [layer.kernel_size for layer in of[0]] == [(3, 3)] + [(1, 1)] * 12
+    assert [layer.kernel_size for layer in of[1]] == [(3, 3)] * 13
+    assert [c.weight.shape[:2] for c in of[0]] == [c.weight.shape[:2] for c in of[1]]
+    masks = {name: mask for name, mask in model.named_buffers() if name.endswith("masks")}
+    sides = [64] + [32] * 2 + [16] * 3 + [8] * 3 + [4] * 3  # of the map that each is added to
+    assert [mask.shape[-1] for mask in masks.values()] == sides
+    assert all(mask.abs().max() <= 0.1 and mask.std() > 0.05 for mask in masks.values())
+    assert not {name for name, _ in model.named_parameters()} & set(masks)
+    assert [str(layer) for layer in model[-7:]] == [str(layer) for layer in usual[-7:]]
+    x = torch.randn(2, 3, 64, 64)
+    quiet = models.build("pnn_vgg", (3, 64, 64), 10, 0, width=1 / 16, hidden=32, level=0).eval()
+    assert not torch.equal(model.eval()(x), quiet(x))
+
+
 def test_dilated_maps_shrink_from_32_to_20_to_8():
     model = models.build("dilated", (3, 32, 32), 10, 0)
     seen = shapes(model, (3, 32, 32))
@@ -181,7 +209,7 @@ def test_initial_weights_have_he_variance_and_no_bias():
 def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(name):
     torch.manual_seed(123)
     state = torch.get_rng_state()
-    arguments = {"width": 1 / 16} if name == "vgg" else {}
+    arguments = {"width": 1 / 16} if "vgg" in name else {}
     first, second, other = (
         models.build(name, (1, 28, 28), 10, seed, **arguments).state_dict() for seed in (0, 0, 1)
     )
@@ -193,8 +221,11 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(nam
 @pytest.mark.parametrize(
     ("name", "shape", "arguments", "parts"),
     (
-        ("resnet", (1, 28, 28), {}, ("model: 'resnet'", "vgg", "mlp", "dilated", "strided")),
+        ("lenet", (1, 28, 28), {}, ("model: 'lenet'", "vgg", "mlp", "dilated", "strided")),
         ("vgg", (1, 28, 28), {"depth": 3}, ("model_args", "depth")),
+        ("vgg", (1, 28, 28), {"hidden": 0}, ("model_args.hidden: 0", "at least 1")),
+        ("pnn_vgg", (1, 28, 28), {"depth": 3}, ("model_args", "depth")),
+        ("pnn_vgg", (1, 28, 28), {"level": -1}, ("model_args.level: -1", "at least 0")),
         ("mlp", (1, 28, 28), {"width": 0.5}, ("model_args", "width")),
         ("mlp", (1, 28, 28), {"depth": 1}, ("model_args.depth: 1", "at least 2")),
         ("mlp", (1, 28, 28), {"depth": 2.0}, ("model_args.depth: 2.0",)),

@@ -4,7 +4,7 @@ What the paper and its code leave open is decided here, once, before any result 
 reasons stand in `book/papers/juefei2018.md`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
@@ -58,11 +58,11 @@ class Scale:
 SCALES = {
     "smoke": Scale(
         128, 100, width=4, batch=32, epochs=2, long=2, small=2, seeds=2, trials=2,
-        levels=(0.0, 0.1, 5.0), masks=(8, 4), batches=(10, 64),
+        levels=(0.0, 0.1, 0.5, 5.0), masks=(8, 4), batches=(10, 50),
     ),
     "quick": Scale(
         1_000, 1_000, width=8, batch=32, epochs=2, long=2, small=5, seeds=2, trials=2,
-        levels=(0.0, 0.1, 5.0), masks=(16, 8), batches=(10, 100),
+        levels=(0.0, 0.1, 0.5, 5.0), masks=(16, 8), batches=(10, 100),
     ),
     "study": Scale(
         5_000, 5_000, width=16, batch=32, epochs=5, long=3, small=30, seeds=5, trials=3,
@@ -165,15 +165,45 @@ def figure_s1(preset):
     ]  # fmt: skip
 
 
+def metric(preset):
+    """Return networks as the first code had them, with the right answers after every epoch.
+
+    From these the accuracy that it reported follows for any order of the test images.
+    """
+    scale = _scale(preset)
+    steps = (scale.train or 50_000) // scale.batch  # an epoch
+    ends = [steps * epoch for epoch in range(1, scale.small + 1)]
+    return [
+        _paper(preset, seed, epochs=scale.small, drops=_drops(scale.small, **PAPER["drops"]),
+               watch={"steps": ends, "observers": ["correct"]})
+        for seed in range(scale.seeds)
+    ]  # fmt: skip
+
+
+def figure_s3(preset):
+    """Return the perturbative and the ordinary network of one width, their stages looked at."""
+    scale = _scale(preset)
+    return [
+        replace(
+            _recipe(preset, "adam", seed, name, {"width": scale.width, "stem": "conv3"}),
+            observers=("stages", *(("stage_pictures",) if seed == 0 else ())),
+        )
+        for seed in range(scale.trials)
+        for name in ("pnn", "resnet")
+    ]
+
+
 GRIDS = {
     "decisive-adam": partial(decisive, recipe="adam"),
     "decisive-nesterov": partial(decisive, recipe="nesterov"),
     "everywhere": everywhere,
+    "metric": metric,
     "table5": table5,
     "figure_s1": figure_s1,
     "table6": table6,
     "table4": table4,
     "table3": table3,
+    "figure_s3": figure_s3,
 }
 EXPERIMENTS = tuple(GRIDS.values())
 

@@ -8,11 +8,13 @@ The paper's recipe for ImageNet is lost from its text. We take the usual one for
 (He et al. 2016), with the rate divided by 10 every 30 epochs, as in the authors' code.
 """
 
+from helpers.errors import one_of
 from helpers.experiments.juefei2018 import LEVELS
 from helpers.presets import preset as get
-from helpers.runs import Run
+from helpers.runs import Run, find_published
 
-# width: what the paper calls 256 masks, so that a quarter of it is ResNet's usual width.
+# width: what the paper calls 256 masks, so that a quarter of it is ResNet's usual width; VGG16 has
+# its own at 256.
 SCALES = {
     "smoke": {"width": 16, "epochs": 9, "batch": 8, "crop": 64},
     "quick": {"width": 32, "epochs": 9, "batch": 32, "crop": 128},
@@ -20,6 +22,8 @@ SCALES = {
     "paper": {"width": 256, "epochs": 90, "batch": 256, "crop": 224},
 }
 PICTURE = {"smoke": 96, "quick": 300, "study": 600, "paper": 600}  # px, shorter side, of VOC
+# What differs from `Detector` for VGG16 in the public code whose figures the paper compares with.
+ON_VGG = {"epochs": 6, "weight_decay": 5e-4}
 
 
 def table1(preset):
@@ -51,19 +55,30 @@ def table7(preset):
 
 
 def detectors(preset, **fields):
-    """Return the residual detectors of Table 7, with the ResNet-50 of the text; fields: `Detector`.
+    """Return the detectors of Table 7, and that on the ResNet-50 of the text; fields: `Detector`.
 
-    The masks are those of Table 2; the paper gives none. Its detectors on VGG-16 are left out:
-    it does not say which of their layers are perturbative.
+    The paper does not say how many masks they have: the residual ones have those of Table 2, VGG16
+    has as many channels with noise as without.
     """
     from helpers.detection import Detector  # torchvision's detectors take seconds to import
 
     width = _scale(preset)["width"]
     networks = (("pnn", 50, width), ("resnet", 50, width // 4), ("resnet", 101, width // 4))
-    return [
-        Detector(_run(preset, *network), **{"scale": PICTURE[preset], **fields})
-        for network in networks
-    ]
+    backbones = [(_vgg(preset, name), ON_VGG) for name in ("pnn_vgg", "vgg")]
+    backbones += [(_run(preset, *network), {}) for network in networks]
+    size = {"scale": PICTURE[preset]}
+    return [Detector(backbone, **size | own | fields) for backbone, own in backbones]
+
+
+def published(experiment, preset="paper"):
+    """Return the published record of each run of `FOLDER_GRIDS`, in order; None where one lacks."""
+    grid = FOLDER_GRIDS[one_of("experiment", experiment, FOLDER_GRIDS)]
+    return [find_published(run) for run in grid(preset)]
+
+
+def published_detectors(preset="paper", **fields):
+    """Return the published record of each of `detectors`, in order; None where one lacks."""
+    return [find_published(detector) for detector in detectors(preset, **fields)]
 
 
 # Kept apart from `juefei2018.GRIDS`, which everyone trains.
@@ -75,15 +90,25 @@ def _scale(preset):
 
 
 def _run(preset, name, depth, width, data="imagenet", **more):
+    return _usual(preset, name, {"depth": depth, "width": width, **more}, data)
+
+
+def _vgg(preset, name):
+    """Return a run of VGG16, whose rate is a tenth of the others' (Simonyan and Zisserman 2015)."""
+    width = _scale(preset)["width"]
+    return _usual(preset, name, {"width": width / 256, "hidden": 16 * width}, rate=0.01)
+
+
+def _usual(preset, name, arguments, data="imagenet", rate=0.1):
     """Return a run of the usual recipe of residual networks; seed 0, as the paper has one run.
 
-    The rate is 0.1 for batches of 256 and in proportion for others (Goyal et al. 2017).
+    rate: for batches of 256, and in proportion for others (Goyal et al. 2017).
     """
     scale = _scale(preset)
     third = max(1, scale["epochs"] // 3)
     return Run(
-        data, name, model_args={"depth": depth, "width": width, **more}, optimiser="momentum",
-        lr=0.1 * scale["batch"] / 256, decay=0.0, weight_decay=1e-4,
+        data, name, model_args=arguments, optimiser="momentum",
+        lr=rate * scale["batch"] / 256, decay=0.0, weight_decay=1e-4,
         drops={"after": [third, 2 * third], "factor": 0.1},
         epochs=scale["epochs"], batch=scale["batch"], crop=scale["crop"], precision="mixed",
         observers=(), augment="crop_flip",

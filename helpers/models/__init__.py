@@ -10,11 +10,11 @@ from helpers.models.mlp import mlp
 from helpers.models.perturbative import pnn
 from helpers.models.plain import plain
 from helpers.models.resnet import resnet
-from helpers.models.vgg import vgg
+from helpers.models.vgg import pnn_vgg, vgg
 
 MODELS = {
     "vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided, "plain": plain,
-    "resnet": resnet, "pnn": pnn, "lbcnn": lbcnn,
+    "resnet": resnet, "pnn": pnn, "lbcnn": lbcnn, "pnn_vgg": pnn_vgg,
 }  # fmt: skip
 
 

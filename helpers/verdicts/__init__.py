@@ -24,12 +24,18 @@ def findings(identity, preset):
     judged = []
     for statement in claims.statements(identity):
         values, scale = measures[statement["id"]](preset)
-        if "key" in statement:  # one of several printed numbers
-            values = values[statement["key"]]
+        if "key" in statement and values is not None:  # one of several printed numbers
+            values = values.get(statement["key"])
+            scale = scale if values is not None else f"{scale} has no such network"
         judged.append(claims.judge(statement, (values, scale)))
     return tuple(judged)
 
 
 def verdict(identity, preset):
-    """Return the verdict on a row, the worst of its statements'."""
-    return claims.together(findings(identity, preset))
+    """Return the verdict on a row, the worst of its statements'.
+
+    A row that has a notebook and no statement cannot be judged from what is at hand.
+    """
+    _, entry = claims.row(identity)
+    otherwise = "not run" if "notebook" in entry else "not yet"
+    return claims.together(findings(identity, preset), otherwise)

@@ -2,9 +2,35 @@
 
 from functools import partial
 
-from helpers.verdicts.juefei2018 import layers, macro, micro, properties, sylvester
+from helpers.experiments.juefei2018 import SPLITS
+from helpers.verdicts.juefei2018 import (
+    counts,
+    differences,
+    layers,
+    macro,
+    maps,
+    metric,
+    micro,
+    noise,
+    properties,
+    small,
+    speed,
+    sylvester,
+    tables,
+)
+from helpers.verdicts.juefei2018.records import detectors
 
-MEASURES = {
+THEORY = {
+    "pnn-fig1": {
+        "fixed": partial(layers.moved, learnt=False),
+        "learnt": partial(layers.moved, learnt=True),
+    },
+    "pnn-fig3": {
+        "nine": partial(layers.fed_by, kernel=3),
+        "one": partial(layers.fed_by, kernel=1),
+        "all": partial(layers.fed_by, kernel=None),
+    },
+    "pnn-fig4": {},
     "pnn-fig2": {"binary": layers.binary_patch, "real": layers.real_patch},
     "pnn-eq1": {"sum": layers.local_binary, "span": layers.binary_span},
     "pnn-eq2": {
@@ -104,3 +130,72 @@ MEASURES = {
         "positive": micro.falls_without_signs,
     },
 }
+
+
+def _each(prefix, measure, choices=noise.RECIPES, name="recipe", **more):
+    """Return {prefix-choice: measure of that choice}."""
+    return {f"{prefix}-{choice}": partial(measure, **{name: choice}, **more) for choice in choices}
+
+
+TRAINED = {
+    "pnn-table1": {
+        "accuracy": counts.table1,
+        **_each("ratio", counts.table1_ratio, counts.LAYERS, "masks"),
+    },
+    "pnn-fig5": {},
+    "pnn-table2": {
+        "accuracy": counts.table2,
+        **_each("parameters", counts.more_than_resnet, (18, 50), "depth"),
+    },
+    "pnn-table3": {
+        "accuracy": noise.table3,
+        **_each("noise", noise.against, other=0.0),
+        **_each("nothing", noise.against, other=0.0),
+        **_each("layers", noise.against, other="1x1"),
+        **_each("learnt", noise.against, other="learnt", first=0.1),
+        **_each("convolution", noise.against, other="3x3"),
+        **_each("first", noise.first_layer),
+        **_each("everywhere", noise.everywhere_against_none),
+    },
+    "pnn-fig6": {
+        **_each("similar", noise.low_levels),
+        **_each("deteriorates", noise.high_levels),
+    },
+    "pnn-table4": {
+        "accuracy": tables.table4_figures,
+        "cifar-resnet": partial(tables.ahead, data="CIFAR-10", of="ResNet"),
+        "cifar-lbcnn": partial(tables.ahead, data="CIFAR-10", of="LBCNN"),
+        "mnist-resnet": partial(tables.ahead, data="MNIST", of="ResNet"),
+    },
+    "pnn-table5": {
+        "accuracy": tables.table5_figures,
+        "ratios": counts.table5_error,
+        "fewer": tables.fewer_masks,
+        "outlier": tables.outlier,
+    },
+    "pnn-table6": {},
+    "pnn-t6-batch": {
+        "plain": tables.by_batch,
+        "reported": tables.by_batch_as_reported,
+        "spread": metric.spread_error,
+        "inflates": metric.inflation,
+        "grows": metric.inflations,
+    },
+    "pnn-t6-masks": {"doubled": tables.doubled},
+    "pnn-3.1x": {
+        "reduction": counts.reduction,
+        "deep": partial(counts.reduction, against=101),
+    },
+    "pnn-table7": {"accuracy": lambda _: detectors()},
+    "pnn-s3.3": {
+        "ratio": counts.small_sample_ratio,
+        **_each("faster", small.faster, SPLITS, "share"),
+        **_each("better", small.better, SPLITS, "share"),
+    },
+    "pnn-figS3": {
+        "sharper": maps.sharper,
+        "field": maps.field_excess,
+    },
+}
+
+MEASURES = THEORY | differences.MEASURES | speed.MEASURES | TRAINED

@@ -3,10 +3,48 @@
 import numpy as np
 import torch
 from scipy.signal import convolve2d
+from torch import nn
 from torch.nn import functional
 
+from helpers.models.local_binary import LocalBinary
+from helpers.models.perturbative import Perturbation
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018.macro import BINARY, largest
+
+
+def moved(_, learnt, side=6):
+    """Return how far a step moves the fixed part of both layers, or how many weights stay put.
+
+    learnt: whether to look at the linear weights instead of masks and binary filters (Figure 1).
+    """
+    torch.manual_seed(0)
+    worst = 0.0
+    for layer in (Perturbation(3, 4, side, norm=False, bias=False), LocalBinary(3, 4)):
+        before = {name: value.clone() for name, value in layer.state_dict().items()}
+        optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+        layer(torch.randn(8, 3, side, side)).square().mean().backward()
+        optimiser.step()
+        for name, value in layer.state_dict().items():
+            step = (value - before[name]).abs()
+            if name.startswith("combine") == learnt:
+                worst = max(worst, (step == 0).sum().item() if learnt else step.max().item())
+    return worst, ANY
+
+
+def fed_by(_, kernel, side=5):
+    """Return how many pixels feed the middle one of a layer's output (Figure 3).
+
+    kernel: px of a convolution's kernel, None for a fully connected layer.
+    """
+    torch.manual_seed(0)
+    x = torch.randn(1, 1, side, side, requires_grad=True)
+    y = (
+        nn.Linear(side**2, side**2)(x.flatten(1)).reshape(x.shape)
+        if kernel is None
+        else nn.Conv2d(1, 1, kernel, padding=kernel // 2)(x)
+    )
+    y[0, 0, side // 2, side // 2].backward()
+    return float((x.grad != 0).sum()), ANY
 
 
 def binary_patch(_, count=20):
