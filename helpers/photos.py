@@ -22,7 +22,7 @@ def photo_patches(split):
     photographs come with scikit-image and scikit-learn.
     """
     rng = np.random.default_rng(SEED[split])
-    patches = [_cut(_photograph(name), split, rng) for name in PHOTOGRAPHS]
+    patches = [_cut(photograph(name), split, rng) for name in PHOTOGRAPHS]
     labels = np.repeat(np.arange(len(PHOTOGRAPHS)), COUNT[split])
     order = rng.permutation(len(labels))
     pixels = np.ascontiguousarray(np.concatenate(patches)[order].transpose(0, 3, 1, 2))
@@ -30,8 +30,8 @@ def photo_patches(split):
     return Images("photo_patches", pixels, labels[order], PHOTOGRAPHS, source)
 
 
-def _photograph(name):
-    """Return one photograph, uint8 (H, W, 3)."""
+def photograph(name):
+    """Return one of `PHOTOGRAPHS`, uint8 (H, W, 3), from scikit-image or scikit-learn."""
     if name in ("china", "flower"):
         from sklearn.datasets import load_sample_image
 

@@ -12,7 +12,7 @@ OBJECT = """<object><name>{}</name><difficult>{}</difficult><bndbox><xmin>{}</xm
 
 def tiles(name, side=64):
     """Return disjoint squares of a photograph, uint8 (N, side, side, 3)."""
-    whole = photos._photograph(name)
+    whole = photos.photograph(name)
     rows, columns = (n // side for n in whole.shape[:2])
     cut = whole[: rows * side, : columns * side].reshape(rows, side, columns, side, 3)
     return cut.swapaxes(1, 2).reshape(-1, side, side, 3)

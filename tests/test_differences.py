@@ -1,11 +1,18 @@
 """Difference maps: by hand, in closed form, and their moments against the maps themselves."""
 
+import json
+from itertools import product
+
 import numpy as np
 import pytest
 from conftest import one_line
+from PIL import Image
 
-from helpers import differences
+from helpers import differences, paths, photos, presets, records
 from helpers.errors import InputError
+from helpers.verdicts.juefei2018 import differences as supplement
+from helpers.verdicts.juefei2018 import imagenet, map_statistics
+from helpers.verdicts.juefei2018.differences import MEASURES
 
 SIZES = (3, 5, 7)
 
@@ -140,48 +147,188 @@ def test_bad_input_is_one_line(call, part):
     one_line(error, part)
 
 
-# What the verdicts rest on, with photographs alone.
+# What the verdicts rest on: published statistics, and photographs that are measured now.
+
+ROWS = ("pnn-s-table1", "pnn-figS2", "pnn-3.5-multiscale")
 
 
-@pytest.fixture
-def supplement(folders):
-    from helpers.verdicts.juefei2018 import differences as supplement
-
-    assert not supplement.sample_on_disk() and supplement.strongest() == "photographs"
-    return supplement
+def judged(preset):
+    """Return {(row, statement): (values, scale)} of all that is judged here."""
+    return {(row, name): measure(preset) for row in ROWS for name, measure in MEASURES[row].items()}
 
 
-def test_crops_are_disjoint_and_whole(supplement):
+def same(found, expected, digits=0):
+    """Assert that two `Statistics` are the same but for digits that were cut."""
+    close = {"rtol": 10.0 ** -(digits - 1) if digits else 0}
+    assert (found.says, found.chosen) == (expected.says, expected.chosen)
+    for name in ("moments", "histograms"):
+        ours, others = (getattr(one, name) for one in (found, expected))
+        assert ours.keys() == others.keys()
+        for key, parts in ours.items():
+            for part, other in zip(parts, others[key], strict=True):
+                np.testing.assert_allclose(part, other, **close)
+    assert found.widths.keys() == expected.widths.keys()
+    for reading, widths in found.widths.items():
+        np.testing.assert_allclose(widths, expected.widths[reading], **close)
+    np.testing.assert_allclose(found.alike, expected.alike, **close)
+
+
+def pictures_on_disk(count):
+    """Write a folder like that of ImageNet's pictures: colour, of several sizes, one too small."""
+    folder = paths.data() / "imagenet_sample"
+    folder.mkdir(parents=True)
+    whole = photos.photograph("coffee")
+    for k in range(count):
+        cut = whole[9 * k : 9 * k + 224 + k % 3, 11 * k : 11 * k + 230]
+        Image.fromarray(cut).save(folder / f"n{k:02d}_cup.jpg")
+    Image.fromarray(whole[:300, :223]).save(folder / "a_narrow.jpg")
+    return folder
+
+
+def test_crops_are_disjoint_and_whole():
     grey = np.arange(5 * 7).reshape(5, 7)
-    found = supplement.crops(grey, side=2)
+    found = map_statistics.crops(grey, side=2)
     assert found.shape == (6, 2, 2)
     assert sorted(found.ravel()) == sorted(grey[:4, :6].ravel())
     np.testing.assert_array_equal(found[0], [[2, 3], [9, 10]])  # in the middle of its row
     np.testing.assert_array_equal(found[-1], [[18, 19], [25, 26]])
 
 
-def test_photographs_are_ten_groups_and_their_noise_grows(supplement):
-    groups, says = supplement.pictures("smoke", "photographs")
-    assert len(groups) == 10 and "10 photographs" in says
-    assert all(group.shape[1:] == (224, 224) and group.dtype == np.uint8 for group in groups)
+def test_halving_takes_means():
+    image = np.arange(16).reshape(1, 4, 4)
+    np.testing.assert_array_equal(map_statistics.scaled(image, 2), [[[2.5, 4.5], [10.5, 12.5]]])
+    assert map_statistics.scaled(image, 4) is image
+
+
+def test_photographs_are_ten_groups_and_their_noise_grows():
+    groups = map_statistics.photographs(1)
+    assert [group.shape for group in groups] == [(1, 224, 224)] * 10
+    assert all(group.dtype == np.uint8 for group in groups)
     values, scale = supplement.grows("smoke", "zero-mean")
-    assert values.shape == (10, 3) and scale.startswith("no training")
+    assert values.shape == (10, 3) and scale == "no training, 10 photographs, 10 crops of 224 px"
     assert (np.diff(values, axis=1) < 0).all()
     sampled = supplement.together("smoke", "photographs", "zero-mean")[1]
     exact = supplement.exact("smoke", "photographs", -1, 1)[1]
     np.testing.assert_allclose(sampled, exact, rtol=0.1)
 
 
-def test_the_fitted_range_finds_a_planted_one(supplement, monkeypatch):
+def test_statistics_of_photographs_are_those_of_their_maps():
+    found, groups = map_statistics.of("smoke", "photographs"), map_statistics.photographs(1)
+    mean, second = (part[3] for part in found.moments["zero", 112])
+    halved = map_statistics.scaled(groups[3], 112)
+    for part, own in zip((mean, second), differences.moments(halved, 7, "zero"), strict=True):
+        np.testing.assert_array_equal(part, own)
+    weights = differences.filters(20, 5, 0, 1, seed=3)
+    maps = differences.maps(groups[3], weights, divided=True)
+    low, high = np.quantile(maps, (0.25, 0.75))  # of all values, not of every few
+    assert found.widths["positive-divided"][3, 1] == pytest.approx(high - low, rel=0.02)
+    limit, counts = found.histograms[7]
+    maps = [differences.maps(g, differences.filters(20, 7, -1, 1, k)) for k, g in enumerate(groups)]
+    assert limit == pytest.approx(3 * np.std(maps), rel=0.02) and len(counts) == map_statistics.BINS
+    assert counts.sum() == pytest.approx(
+        np.mean(np.abs(maps) < limit) * np.size(maps) / 7, rel=0.01
+    )
+
+
+def test_likeness_is_of_what_pictures_share():
+    shared, *own = rough(5, height=40, width=41).astype(float)
+    groups = [np.stack([shared + k * one]) for k, one in enumerate(own)]
+    assert 0.1 < map_statistics.alike(groups).mean() < 0.95
+    assert map_statistics.alike([shared[None]] * 4) == pytest.approx(np.ones(10))
+
+
+def test_what_is_written_is_what_was_measured():
+    found = map_statistics.of("smoke", "photographs")
+    text = json.dumps(map_statistics.pack(found))
+    same(map_statistics.unpack(json.loads(text)), found, map_statistics.DIGITS)
+
+
+def test_the_command_publishes_what_the_verdicts_read(folders, monkeypatch, capsys):
+    monkeypatch.setattr(imagenet, "COUNT", 10)
+    measure, measured = map_statistics.measure, []
+    monkeypatch.setattr(
+        map_statistics, "measure", lambda *given: measured.append(measure(*given)) or measured[0]
+    )
+    pictures_on_disk(11)
+    assert imagenet.main() == 0 and "10 pictures of ImageNet" in capsys.readouterr().out
+    groups = imagenet.draw()
+    assert [group.shape for group in groups] == [(1, 224, 224)] * 10
+    assert len({group.tobytes() for group in groups}) == 10
+    same(map_statistics.of("quick", "imagenet"), *measured, map_statistics.DIGITS)
+    values, scale = supplement.grows("quick", "positive")
+    assert scale == "no training, 10 pictures of ImageNet"
+    weights = differences.filters(supplement.FILTERS, 7, 0, 1, seed=4)
+    assert values[4, 0] == pytest.approx(differences.maps(groups[4], weights).std(), rel=1e-6)
+
+
+def test_a_picture_is_its_grey_middle(folders, monkeypatch):
+    monkeypatch.setattr(imagenet, "COUNT", 1)
+    colours = np.zeros((230, 227, 3), np.uint8)
+    colours[3, 1] = colours[226, 224] = (255, 0, 0)  # corners of the middle: rows 3, columns 1
+    folder = paths.data() / "imagenet_sample"
+    folder.mkdir(parents=True)
+    Image.fromarray(colours).save(folder / "one.jpg", format="png")  # keeps every value
+    (image,) = imagenet.draw()[0]
+    assert image[0, 0] == image[-1, -1] == 76 and image.sum() == 2 * 76  # 0.299 of 255
+
+
+def test_too_few_pictures_are_one_line(folders, capsys):
+    pictures_on_disk(2)
+    assert imagenet.main() == 2
+    one_line(capsys.readouterr().err, "2", "500", "DATA_DIR/imagenet_sample")
+    assert not map_statistics.published().exists()
+    with pytest.raises(InputError) as error:
+        supplement.grows("quick", "zero-mean")
+    one_line(error, "differences-imagenet.json", "python -m")
+
+
+def test_published_statistics_are_those_of_500_pictures():
+    path = map_statistics.published()
+    assert path.stat().st_size < 1_000_000
+    assert len(records.read(path)["fingerprint"]) == 64
+    found = map_statistics.of("quick", "imagenet")
+    assert found.says == "500 pictures of ImageNet"
+    assert list(found.moments) == list(product(differences.PADDINGS, map_statistics.PX))
+    for mean, second in found.moments.values():
+        assert mean.shape == (10, 49) and second.shape == (10, 49, 49)
+        assert not mean[:, 24].any() and not second[:, 24].any()  # the centre's own difference
+        least, *_, most = np.linalg.eigvalsh(second).T
+        assert (least > -1e-6 * most).all() and (most > 1000).all()
+    sampled = supplement.together("quick", "imagenet", "positive")[1]
+    np.testing.assert_allclose(sampled, supplement.exact("quick", "imagenet", 0, 1)[1], rtol=0.1)
+    assert {widths.shape for widths in found.widths.values()} == {(10, 3)}
+
+
+def test_verdicts_do_not_depend_on_the_data_folder(tmp_path, monkeypatch):
+    found = []
+    for data in ("empty", "full"):
+        monkeypatch.setenv("DATA_DIR", str(tmp_path / data))
+        if data == "full":
+            pictures_on_disk(11)
+            map_statistics._read.cache_clear()
+            map_statistics._of_photographs.cache_clear()
+        found.append({preset: judged(preset) for preset in presets.PRESETS})
+    empty, full = found
+    for preset, statements in empty.items():
+        assert statements.keys() == full[preset].keys()
+        for key, (values, scale) in statements.items():
+            np.testing.assert_array_equal(values, full[preset][key][0])
+            assert scale == full[preset][key][1]
+            if preset != "smoke":
+                np.testing.assert_array_equal(values, empty["paper"][key][0])
+                compared = key[1] in ("ratios", "figures")
+                assert scale == "paper" if compared else "500 pictures" in scale
+            else:
+                assert "photographs" in scale
+
+
+def test_the_fitted_range_finds_a_planted_one(monkeypatch):
     planted = (-1.5, 2.0)
     figures = supplement.exact("smoke", "photographs", *planted)
     monkeypatch.setattr(supplement, "printed", lambda: np.hypot(*figures))  # fits mean squares
     assert supplement.fitted("smoke", "photographs") == pytest.approx(planted, rel=1e-6)
 
 
-def test_figures_are_compared_with_the_paper_on_imagenet_only(supplement):
-    assert supplement._as_printed("study", "photographs").startswith("no training")
-    assert supplement._as_printed("quick", "photographs") != "paper"
-    assert supplement._as_printed("study", "imagenet") == "paper"
+def test_the_worst_figure_counts():
     errors = np.array([[0.1, -0.4, 0.2], [0.0, 0.4, 0.3]])
     np.testing.assert_array_equal(supplement._worst(errors), [0.2, 0.3])

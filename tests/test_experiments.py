@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import asdict
+from functools import cache
 from itertools import pairwise
 
 import pytest
 from conftest import one_line
 
-from helpers import experiments, paths, presets
+from helpers import experiments, models, paths, presets
 from helpers.errors import InputError
-from helpers.experiments import ghosh2019, ivan2019
+from helpers.experiments import ghosh2019, ivan2019, juefei2018
 from helpers.runs import Run
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -149,3 +150,165 @@ def test_the_colour_data_set_of_each_preset():
     ]  # fmt: skip
     paths.write_atomic(paths.data() / "cifar10.npz", b"")  # it is enough that it is there
     assert [ivan2019.colour(name) for name in ("smoke", "quick")] == ["photo_patches", "cifar10"]
+
+
+# Perturbative networks.
+
+RECIPES = ("adam", "nesterov")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def widths_found_once():
+    """Networks as wide as the paper's take seconds to build."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(juefei2018, "equal_width", cache(juefei2018.equal_width))
+        yield
+
+
+def recipe_of(run):
+    """Return all that a comparison must hold fixed: everything but the network and the seed."""
+    return {k: v for k, v in asdict(run).items() if k not in ("model", "model_args", "seed")}
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_run_of_the_third_paper_is_asked_for_once(name):
+    wanted = experiments.every_run("juefei2018", name)
+    every = [run for experiment in juefei2018.EXPERIMENTS for run in experiment(name)]
+    assert len({run.key() for run in wanted}) == len(wanted) > 0
+    assert {run.key() for run in wanted} == {run.key() for run in every}
+    for other in ("ivan2019", "ghosh2019"):
+        keys = {run.key() for run in experiments.every_run(other, name)}
+        assert not keys & {run.key() for run in wanted}
+    for run in wanted:
+        assert Run(**json.loads(json.dumps(run.spec()))).key() == run.key()
+        assert run.model in ("pnn", "resnet", "lbcnn")
+        assert (run.decay, run.weight_decay) == (0, 1e-4)
+        assert run.data in (ivan2019.colour(name), "mnist")
+        assert run.augment in ("none", "crop_flip") and (run.data, run.augment) != (
+            "mnist", "crop_flip"
+        )  # fmt: skip
+        assert run.train_size is None or run.batch <= run.train_size
+
+
+def test_every_network_of_the_third_paper_can_be_built():
+    networks = {
+        (run.data == "mnist", run.model, json.dumps(run.model_args))
+        for run in experiments.every_run("juefei2018", "smoke")
+    }
+    for grey, model, arguments in networks:
+        shape = (1, 28, 28) if grey else (3, 32, 32)
+        models.build(model, shape, 10, 0, **json.loads(arguments))
+
+
+def test_how_many_runs_a_study_of_the_third_paper_takes():
+    count = {name: len(grid("study")) for name, grid in juefei2018.GRIDS.items()}
+    assert count == {
+        "decisive-adam": 5 * (6 + 1 + 2),  # seeds; levels, learnt masks, 1x1 and 3x3
+        "decisive-nesterov": 5 * (6 + 1 + 2),
+        "everywhere": 3 * 2 * 2,  # seeds; recipes, with noise and without
+        "metric": 5,  # seeds
+        "table5": 3 * 4,  # seeds, masks
+        "figure_s1": 5 * 3 * 2,  # seeds, splits, networks
+        "table6": 3 * 2 * 3,  # seeds, widths, batch sizes
+        "table4": 3 * 2 * 3,  # seeds, data, networks
+        "table3": 3 * 6,  # seeds, levels
+        "figure_s3": 3 * 2,  # seeds, networks
+    }
+    shared = 3  # Table 4's on CIFAR-10 is Table 3's at level 0.1
+    wanted = experiments.every_run("juefei2018", "study")
+    assert len(wanted) == sum(count.values()) - shared == 206
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", ("study", "paper"))
+def test_the_decisive_networks_are_paired(name, recipe):
+    wanted = juefei2018.GRIDS[f"decisive-{recipe}"](name)
+    assert all(recipe_of(run) == recipe_of(wanted[0]) for run in wanted)
+    assert wanted[0].optimiser == recipe and wanted[0].data == "cifar10"
+    seeds = {}
+    for run in wanted:
+        cell = run.model, json.dumps(run.model_args, sort_keys=True)
+        seeds.setdefault(cell, []).append(run.seed)
+    assert len(seeds) == 6 + 1 + 2
+    assert all(sorted(used) == [0, 1, 2, 3, 4] for used in seeds.values())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_the_network_without_noise_runs_the_same_code(name, recipe):
+    first = [run for run in juefei2018.decisive(name, recipe) if run.seed == 0]
+    noisy = [run for run in first if run.model == "pnn" and "learnt" not in run.model_args]
+    levels = [run.model_args["level"] for run in noisy]
+    assert 0 in levels and 0.1 in levels and len(set(levels)) == len(levels)
+    assert name not in ("study", "paper") or levels == [0, 0.01, 0.1, 0.5, 1, 5]
+    for run in noisy:
+        assert run.model_args == noisy[0].model_args | {"level": run.model_args["level"]}
+    usual = noisy[levels.index(0.1)].model_args
+    others = [(run.model, run.model_args) for run in first if run not in noisy]
+    own = {k: v for k, v in usual.items() if k != "level"}
+    assert others[:2] == [("pnn", usual | {"learnt": True}), ("resnet", own | {"kernel": 1})]
+    assert [(model, set(used)) for model, used in others[2:]] == [("resnet", set(own))]
+
+
+@pytest.mark.parametrize("name", ("smoke", "quick", "study"))  # widths 4, 8 and 16
+def test_the_3x3_network_has_as_many_parameters_as_can_be(name):
+    def count(model, arguments):
+        return models.parameters(models.build(model, (3, 32, 32), 10, 0, **arguments))
+
+    first = [run for run in juefei2018.decisive(name, "adam") if run.seed == 0]
+    wanted = count("pnn", next(r.model_args for r in first if r.model_args.get("level") == 0.1))
+    used = first[-1].model_args
+    missed = {
+        width: abs(count("resnet", used | {"width": width}) - wanted)
+        for width in (used["width"] - 1, used["width"], used["width"] + 1)
+        if width
+    }
+    assert min(missed, key=missed.get) == used["width"]  # parameters only grow with the width
+
+
+@pytest.mark.parametrize("name", ("smoke", "study"))
+def test_noise_in_the_first_layer_is_compared_with_none(name):
+    for run in juefei2018.everywhere(name):
+        arguments = run.model_args
+        assert arguments["stem"] == "noise" and arguments["level"] in (
+            (0, 0.1) if run.optimiser == "adam" else (0, 0.5)
+        )
+        if run.optimiser == "adam":  # the corrected code has a stem of its own
+            own = {"fan_out": 5 * arguments["width"], "sigmoid": True}
+            assert arguments["stem_masks"] == own | {"level": 20 * arguments["level"]}
+        else:
+            assert "stem_masks" not in arguments
+    cells = [(run.optimiser, run.model_args["level"] > 0, run.seed)
+             for run in juefei2018.everywhere(name)]  # fmt: skip
+    assert len(set(cells)) == len(cells) == 4 * len({seed for *_, seed in cells})
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_full_trainings_learn_at_the_rates_of_the_paper(name):
+    own = {"adam": 1e-4, "nesterov": 1e-3} if name == "paper" else {"adam": 3e-3, "nesterov": 3e-2}
+    for grid in ("decisive-adam", "decisive-nesterov", "everywhere"):
+        for run in juefei2018.GRIDS[grid](name):
+            assert run.lr == own[run.optimiser] and run.drops["factor"] == 0.2
+    for grid in ("table3", "table4", "table5", "table6", "figure_s1"):
+        for run in juefei2018.GRIDS[grid](name):
+            assert (run.optimiser, run.lr) == ("adam", 1e-3)
+            assert run.drops.get("factor", 0.1) == 0.1
+
+
+def test_the_schedules_of_the_paper():
+    after = {grid: {tuple(run.drops.get("after", ())) for run in juefei2018.GRIDS[grid]("paper")}
+             for grid in ("decisive-adam", "decisive-nesterov", "table3", "figure_s1")}  # fmt: skip
+    assert after == {
+        "decisive-adam": {(150, 250, 300, 350, 400)},  # of 450 epochs
+        "decisive-nesterov": {(180, 270, 360)},  # 60, 90 and 120 of 150, in 450
+        "table3": {(60, 90)},  # of 120
+        "figure_s1": {()},
+    }
+
+
+def test_drops_that_fall_on_one_epoch_count_once():
+    found = {epochs: juefei2018._drops(epochs, (1 / 2, 3 / 4), 0.1) for epochs in (120, 4, 3, 1)}
+    assert {drops["factor"] for drops in found.values()} == {0.1}
+    after = {epochs: drops["after"] for epochs, drops in found.items()}
+    assert after == {120: [60, 90], 4: [2, 3], 3: [2], 1: [1]}  # 1 of 1: no epoch is left to drop
+    assert juefei2018._drops(5, juefei2018.RECIPES["adam"]["after"], 0.2)["after"] == [2, 3, 4]

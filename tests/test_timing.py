@@ -142,18 +142,17 @@ def test_bad_input_is_one_line(call, part):
 
 
 def test_verdicts_say_the_device_and_smoke_decides_nothing(monkeypatch):
-    from helpers.verdicts.juefei2018 import differences as supplement
+    from helpers.verdicts.juefei2018 import speed
 
-    values, scale = supplement.slower("smoke", "3x3, NCHW", "1x1, NCHW")
-    assert values.shape == (supplement.PARTS,) and np.isfinite(values).all()
+    values, scale = speed.slower("smoke", "3x3, NCHW", "1x1, NCHW")
+    assert values.shape == (speed.PARTS,) and np.isfinite(values).all()
     assert scale.startswith("smoke")
     each = [
-        supplement.ratio("smoke", "1x1, NCHW", "product, NHWC", shape=shape)
-        for shape in supplement.SHAPES
+        speed.ratio("smoke", "1x1, NCHW", "product, NHWC", shape=shape) for shape in speed.SHAPES
     ]
     most = max(np.median(values) for values in each)  # the same times: measured once a process
-    assert np.median(supplement.beyond_twice("smoke")[0]) == pytest.approx(most - 2)
-    monkeypatch.setattr(supplement, "device", lambda: CPU)
-    assert supplement.timed("study") == "study, CPU, one thread"
-    monkeypatch.setattr(supplement, "device", lambda: torch.device("cuda"))
-    assert supplement.timed("study") == "paper"
+    assert np.median(speed.beyond_twice("smoke")[0]) == pytest.approx(most - 2)
+    monkeypatch.setattr(speed, "device", lambda: CPU)
+    assert speed.timed("study") == "study, CPU, one thread"
+    monkeypatch.setattr(speed, "device", lambda: torch.device("cuda"))
+    assert speed.timed("study") == "paper"

@@ -110,8 +110,43 @@ def test_it_equals_a_plain_loop(noise, tiny_run):
         assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
 
 
-def test_sgd_equals_a_loop_that_subtracts_gradients(noise, tiny_run):
-    run = tiny_run(optimiser="sgd", lr=0.05, decay=0.1, epochs=2, seed=4)
+# The steps of each optimiser, from their papers: called with the state that a weight keeps, its
+# gradient, the rate, and the number of the step, they return what is subtracted from the weight.
+
+
+def plain_step(kept, gradient, rate, t):
+    return rate * gradient
+
+
+def momentum_step(kept, gradient, rate, t):
+    kept["v"] = 0.9 * kept.get("v", 0) + gradient
+    return rate * kept["v"]
+
+
+def nesterov_step(kept, gradient, rate, t):
+    return rate * gradient + 0.9 * momentum_step(kept, gradient, rate, t)
+
+
+def adam_step(kept, gradient, rate, t):
+    kept["m"] = 0.9 * kept.get("m", 0) + 0.1 * gradient
+    kept["s"] = 0.999 * kept.get("s", 0) + 0.001 * gradient**2
+    return rate * kept["m"] / (1 - 0.9**t) / ((kept["s"] / (1 - 0.999**t)).sqrt() + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "subtracted", "lr"),
+    (
+        ("sgd", plain_step, 0.05),
+        ("momentum", momentum_step, 0.01),
+        ("nesterov", nesterov_step, 0.01),
+        ("adam", adam_step, 1e-3),
+    ),
+)
+@pytest.mark.parametrize("weight_decay", (0.0, 0.1))
+def test_every_optimiser_equals_a_loop(noise, tiny_run, optimiser, subtracted, lr, weight_decay):
+    """The penalty is half the weights' squared sum: it adds to the gradient, Adam's too."""
+    run = tiny_run(optimiser=optimiser, lr=lr, decay=0.1, weight_decay=weight_decay, epochs=2,
+                   seed=4, drops={"after": [1], "factor": 0.5})  # fmt: skip
     images = noise(80)
     view, epochs = training.train(run, images, noise(30, seed=1))
 
@@ -120,26 +155,63 @@ def test_sgd_equals_a_loop_that_subtracts_gradients(noise, tiny_run):
     y = torch.from_numpy(images.labels)
     model = models.build("mlp", (1, 28, 28), 10, 4, **run.model_args)
     weights = list(model.parameters())
+    kept = [{} for _ in weights]
     torch.manual_seed(4)
     order, t = torch.Generator().manual_seed(4), 0
     for row in epochs:
         losses = []
         for batch in torch.randperm(80, generator=order).split(32)[:2]:
             loss = functional.cross_entropy(model(x[batch]), y[batch])
-            gradients = torch.autograd.grad(loss, weights)
-            with torch.no_grad():
-                for weight, gradient in zip(weights, gradients, strict=True):
-                    weight -= 0.05 / (1 + 0.1 * t) * gradient
-            losses.append(loss.item())
+            penalty = weight_decay / 2 * sum(weight.square().sum() for weight in weights)
+            gradients = torch.autograd.grad(loss + penalty, weights)
+            rate = lr * 0.5 ** (row["epoch"] - 1) / (1 + 0.1 * t)
             t += 1
+            with torch.no_grad():
+                for weight, gradient, own in zip(weights, gradients, kept, strict=True):
+                    weight -= subtracted(own, gradient, rate, t)
+            losses.append(loss.item())
         assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-5)
     for ours, theirs in zip(view.model.parameters(), weights, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_the_rate_decays_as_in_keras(noise, tiny_run, watch):
     training.train(tiny_run(lr=0.01, decay=0.5, epochs=2), noise(96), noise(10))
     assert [rate for rate, _ in watch] == pytest.approx([0.01 / (1 + 0.5 * t) for t in range(6)])
+
+
+@pytest.mark.parametrize(
+    ("drops", "rates"),
+    (
+        ({}, [0.1] * 6),
+        ({"after": [], "factor": 0.5}, [0.1] * 6),
+        ({"after": [2, 4], "factor": 0.5}, [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
+        ({"after": [5, 1], "factor": 0.2}, [0.1, 0.02, 0.02, 0.02, 0.02, 0.004]),
+        ({"after": [6, 9], "factor": 0.1}, [0.1] * 6),
+    ),
+)
+def test_the_rate_drops_after_the_epochs_named(tiny_run, drops, rates):
+    run = tiny_run(lr=0.1, drops=drops)
+    assert [training.rate_of(run, epoch) for epoch in range(1, 7)] == pytest.approx(rates)
+
+
+def test_dropped_rates_are_those_of_the_steps_and_decay_goes_on(noise, tiny_run, watch):
+    fields = {"lr": 0.01, "decay": 0.5, "epochs": 3, "drops": {"after": [1, 2], "factor": 0.1}}
+    training.train(tiny_run(**fields), noise(64), noise(10))
+    expected = [0.01 * 0.1 ** (t // 2) / (1 + 0.5 * t) for t in range(6)]
+    assert [rate for rate, _ in watch] == pytest.approx(expected)
+
+
+def test_drops_by_the_factor_1_change_nothing_and_others_do(noise, tiny_run):
+    plain, same, other = (
+        training.train(tiny_run(epochs=2, lr=1e-3, drops=drops), noise(64), noise(10))
+        for drops in ({}, {"after": [1], "factor": 1}, {"after": [1], "factor": 0.1})
+    )
+    assert measures(same[1]) == measures(plain[1])
+    assert measures(other[1][:1]) == measures(plain[1][:1])  # the first epoch comes before it
+    weights = [list(view.model.parameters()) for view, _ in (plain, same, other)]
+    for a, b, c in zip(*weights, strict=True):
+        assert torch.equal(a, b) and not torch.equal(a, c)
 
 
 def test_an_incomplete_batch_is_dropped_and_epochs_are_shuffled_anew(noise, tiny_run, watch):
@@ -206,6 +278,30 @@ def test_what_does_not_fit_the_data_is_one_line(noise, tiny_run, fields, part):
     with pytest.raises(InputError) as error:
         training.train(tiny_run(**fields), noise(64), noise(10))
     one_line(error, part)
+
+
+@pytest.mark.parametrize(("optimiser", "weight_decay"), (("adam", 0.0), ("nesterov", 0.1)))
+@pytest.mark.parametrize(
+    ("model", "arguments", "still"),
+    (
+        ("resnet", {"frozen_stem": True}, ("stem.0.weight",)),
+        ("pnn", {}, ("masks",)),
+        ("pnn", {"frozen_stem": True, "level": 0.0}, ("stem.0.weight", "masks")),
+        ("pnn", {"learnt": True}, ()),
+    ),
+)
+def test_all_but_what_is_fixed_moves(noise, tiny_run, optimiser, weight_decay, model, arguments,
+                                     still):  # fmt: skip
+    arguments = {"width": 4, "stem": "conv3", **arguments}
+    run = tiny_run(data="cifar10", model=model, model_args=arguments, batch=8, lr=0.01, seed=2,
+                   optimiser=optimiser, weight_decay=weight_decay)  # fmt: skip
+    view, _ = training.train(run, noise(16, "cifar10"), noise(8, "cifar10", 1))
+    after = view.model.state_dict()
+    before = models.build(model, (3, 32, 32), 10, 2, **arguments).state_dict()
+    fixed = {name for name, value in after.items() if torch.equal(value.cpu(), before[name])}
+    assert fixed == {name for name in after if name.endswith(still)}
+    assert len(fixed) == 16 * ("masks" in still) + ("stem.0.weight" in still)
+    assert sum(name.endswith("masks") for name in after) == 16 * (model == "pnn")
 
 
 def test_bfloat16_trains_and_differs_from_float32(noise, tiny_run):

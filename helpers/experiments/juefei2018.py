@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
+import torch
+
 from helpers import models
 from helpers.experiments.ivan2019 import colour
 from helpers.presets import preset as get
@@ -123,11 +125,12 @@ def table3(preset):
 
 def table4(preset):
     """Return the perturbative, local binary and ordinary network on two data sets (Table 4)."""
+    networks = {"pnn": {"level": LEVEL}, "lbcnn": {}, "resnet": {}}
     return [
-        _paper(preset, seed, name, data, {"depth": 50})
+        _paper(preset, seed, name, data, {"depth": 50, **arguments})
         for seed in range(_scale(preset).trials)
         for data in ("cifar10", "mnist")
-        for name in ("pnn", "lbcnn", "resnet")
+        for name, arguments in networks.items()
     ]
 
 
@@ -212,7 +215,9 @@ def equal_width(width, shape=(3, 32, 32), classes=10):
     """Return the width of the 3x3 network that comes nearest to a perturbative one's parameters."""
 
     def count(name, width):
-        return models.parameters(models.build(name, shape, classes, 0, width=width, stem="conv3"))
+        with torch.device("meta"):  # shapes without numbers
+            network = models.build(name, shape, classes, 0, width=width, stem="conv3")
+        return models.parameters(network)
 
     wanted = count("pnn", width)
     guess = max(1, round(width * sqrt(wanted / count("resnet", width))))

@@ -1,0 +1,71 @@
+"""Publish the statistics of 500 pictures of ImageNet that `map_statistics` reads.
+
+    DATA_DIR=/path/to/data python -m helpers.verdicts.juefei2018.imagenet
+
+It takes pictures from DATA_DIR/imagenet_sample/*.jpg and writes
+results/statistics/differences-imagenet.json, which holds no pixel of any of them.
+"""
+
+import hashlib
+import sys
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from helpers import paths, records
+from helpers.errors import InputError
+from helpers.verdicts.juefei2018 import map_statistics
+from helpers.verdicts.juefei2018.map_statistics import SIDE
+
+GROUPS = 10
+COUNT = 500  # pictures, as in the paper
+
+
+def main():
+    """Measure the pictures and write the record; return 2, after one line, if they lack."""
+    try:
+        record = make()
+    except (InputError, OSError) as error:  # OSError: a file that is no picture
+        print(error, file=sys.stderr)
+        return 2
+    path = map_statistics.published()
+    records.write(path, record)
+    print(f"{record['says']}: {path}")
+    return 0
+
+
+def make():
+    """Return the record of the pictures that `draw` gives."""
+    groups = draw()
+    says = f"{sum(map(len, groups))} pictures of ImageNet"
+    chosen = (
+        f"the first {COUNT} that have {SIDE} px at least both ways, in a drawn order (seed 0) of "
+        f"files sorted by name; grey values, the middle {SIDE} px, in {GROUPS} groups by this order"
+    )
+    record = map_statistics.pack(map_statistics.measure(groups, says, chosen))
+    return record | {"fingerprint": hashlib.sha256(np.concatenate(groups).tobytes()).hexdigest()}
+
+
+def draw():
+    """Return ten groups of grey pictures, each uint8 (N, 224, 224), not resized.
+
+    Raises `InputError` where DATA_DIR/imagenet_sample has fewer than 500 that are large enough.
+    """
+    files = sorted((paths.data() / "imagenet_sample").glob("*.jpg"))
+    opened = (Image.open(files[k]) for k in np.random.default_rng(0).permutation(len(files)))
+    large = (picture for picture in opened if min(picture.size) >= SIDE)
+    middles = [_middle(map_statistics.grey(picture)) for picture in islice(large, COUNT)]
+    if len(middles) < COUNT:
+        needed = f"DATA_DIR/imagenet_sample needs {COUNT} pictures of at least {SIDE} px, *.jpg"
+        raise InputError("pictures", len(middles), needed)
+    return np.array_split(np.stack(middles), GROUPS)
+
+
+def _middle(image):
+    top, left = ((side - SIDE) // 2 for side in image.shape)
+    return image[top : top + SIDE, left : left + SIDE]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
