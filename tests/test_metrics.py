@@ -137,3 +137,46 @@ def test_smoothed_accuracies_go_on_over_epochs_in_one_order(noise, tiny_run, mon
         assert logged != by_hand(size, np.arange(230)) and logged != by_hand(size, order[::-1])
         assert logged != by_hand(size, order, reset=True)
     assert sum(name.startswith("smoothed") for name in epochs[0]) == 4
+
+
+@pytest.mark.parametrize("batch", [10, 50])
+def test_many_orders_at_once_are_the_loop_over_orders(batch):
+    rng = np.random.default_rng(4)
+    correct = rng.random((3, 400)) < [[0.3], [0.5], [0.7]]
+    orders = np.stack([rng.permutation(400) for _ in range(5)])
+    found = metrics.shown_in(orders, correct, batch)
+    assert found.shape == (5, 3)
+    for k, order in enumerate(orders):
+        value = 0.0
+        for epoch, right in enumerate(correct):
+            value = metrics.smoothed(right[order], batch, value)
+            # what is carried over shrinks by 0.7 a batch, eight batches at least
+            assert abs(found[k, epoch] - value) < 0.7 ** min(400 // batch, 40)
+
+
+def test_bits_are_what_was_packed():
+    right = np.random.default_rng(5).random(37) < 0.5
+    assert (metrics.bits(np.packbits(right).tobytes().hex(), 37) == right).all()
+
+
+def kernel(maps):
+    centred = maps - maps.mean(0)
+    return centred @ centred.T
+
+
+def test_alignment_sees_through_rotation_and_scale_and_finds_nothing_in_noise():
+    rng = np.random.default_rng(6)
+    maps = rng.normal(size=(40, 12))
+    turned = 3 * maps @ np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    assert metrics.alignment(kernel(maps), kernel(turned)) == pytest.approx(1)
+    # unbiased: unrelated maps of many more channels than images are at 0 in the mean
+    pairs = [
+        metrics.alignment(*(kernel(rng.normal(size=(40, 500))) for _ in range(2)))
+        for _ in range(200)
+    ]
+    assert abs(np.mean(pairs)) < 5 * np.std(pairs) / len(pairs) ** 0.5
+
+
+def test_a_triangle_makes_its_matrix():
+    matrix = kernel(np.random.default_rng(7).normal(size=(6, 3)))
+    assert np.allclose(metrics.symmetric(matrix[np.triu_indices(6)]), matrix)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import one_line
 
-from helpers import arrange, degrade, models, observers, orderness, runs, training
+from helpers import arrange, degrade, metrics, models, observers, orderness, runs, training
 from helpers.errors import InputError
 from helpers.observers import OBSERVERS
 
@@ -244,3 +244,57 @@ def test_map_orderness_needs_named_layers(watched_run, noise):
     with pytest.raises(InputError) as error:
         observers.map_orderness(view)
     one_line(error, "map_orderness", "plain")
+
+
+def test_the_right_answers_are_those_of_the_accuracy(watched_run, noise):
+    seen = []
+    run = watched_run(TOTAL, seen=("correct",))
+    _, epochs = trained(run, noise, lambda _, view: seen.append(OBSERVERS["correct"](view)))
+    right = metrics.bits(seen[0], 40)
+    assert right.mean() == pytest.approx(epochs[-1]["test_accuracy"], abs=1e-6)
+
+
+def residual_view(noise, images=None):
+    """Return a view of an untrained residual network of five maps a stage, at most 40 images."""
+    run = runs.Run("cifar10", "resnet", epochs=0, model_args={"width": 5, "stem": "conv3"})
+    data = noise(60, "cifar10"), noise(40, "cifar10", seed=1) if images is None else images
+    return training.train(run, *data)[0]
+
+
+def test_stages_are_measured_as_by_hand(noise):
+    view = residual_view(noise)
+    found = OBSERVERS["stages"](view)
+    with torch.no_grad():
+        stem = view.model.eval().stem(view.standardise(view.test[0][:40])).numpy().astype(float)
+    ratios = []
+    for maps in stem.reshape(-1, 32, 32):
+        down, across = ((np.diff(maps, axis=k) ** 2).mean() for k in (0, 1))
+        if maps.var() > 1e-12:
+            ratios.append((down + across) / 2 / (2 * maps.var()))
+    assert found[0]["roughness"] == pytest.approx(np.mean(ratios), abs=2e-4)
+    flat = stem.reshape(40, -1) - stem.reshape(40, -1).mean(0)
+    wanted = flat @ flat.T / np.trace(flat @ flat.T)
+    assert np.allclose(metrics.symmetric(found[0]["gram"]), wanted, atol=1e-5)
+    assert len(found) == 5
+
+
+def test_white_noise_has_roughness_one_and_a_ramp_next_to_none():
+    noise = torch.randn(4, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    ramp = torch.arange(64.0).expand(1, 1, 64, 64)
+    assert observers._roughness(noise) == pytest.approx(1, abs=0.03)
+    assert observers._roughness(ramp) < 0.01
+
+
+def test_pictures_of_stages_fill_the_range(noise):
+    found = OBSERVERS["stage_pictures"](residual_view(noise))
+    assert [np.array(maps).shape for maps in found] == [
+        (4, side, side) for side in (32, 32, 16, 8, 4)
+    ]
+    for maps in map(np.array, found):
+        assert (maps.min(axis=(1, 2)) == 0).all() and (maps.max(axis=(1, 2)) == 255).all()
+
+
+def test_only_residual_networks_have_stages(watched_run, noise):
+    with pytest.raises(InputError) as error:
+        trained(watched_run(1, seen=("stages",)), noise, lambda _, v: OBSERVERS["stages"](v))
+    one_line(error, "observers: 'mlp'", "residual")

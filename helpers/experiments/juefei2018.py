@@ -201,12 +201,12 @@ GRIDS = {
     "decisive-nesterov": partial(decisive, recipe="nesterov"),
     "everywhere": everywhere,
     "metric": metric,
-    "table5": table5,
-    "figure_s1": figure_s1,
     "table6": table6,
     "table4": table4,
-    "table3": table3,
+    "table5": table5,
     "figure_s3": figure_s3,
+    "figure_s1": figure_s1,
+    "table3": table3,
 }
 EXPERIMENTS = tuple(GRIDS.values())
 

@@ -1,0 +1,176 @@
+"""What the trained claims of juefei2018 are judged by, on planted records."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import claims, metrics, report, verdicts
+from helpers.evidence import Evidence
+from helpers.experiments import juefei2018
+from helpers.verdicts.juefei2018 import (
+    counts,
+    layers,
+    maps,
+    metric,
+    noise,
+    records,
+    small,
+    tables,
+)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Return a function that puts a table in the place of all evidence."""
+
+    def plant(rows):
+        frame = pd.DataFrame(rows)
+        frame["key"] = range(len(frame)) if "key" not in frame else frame.key
+        frame["data"] = frame.get("data", "cifar10")
+        found = Evidence("study", frame, frame, {})
+        for module in (records, noise, tables, metric, small, maps):
+            if hasattr(module, "evidence"):
+                monkeypatch.setattr(module, "evidence", lambda *_: found)
+
+    metric.answers.cache_clear()
+    metric.reported.cache_clear()
+    small.curves.cache_clear()
+    yield plant
+    metric.answers.cache_clear()
+    metric.reported.cache_clear()
+    small.curves.cache_clear()
+
+
+def decisive(accuracy):
+    """Return rows of the decisive experiment; accuracy: function of (arm, seed)."""
+    rows = []
+    for run in juefei2018.GRIDS["decisive-adam"]("study"):
+        row = {"model": run.model, "arguments": run.model_args, "seed": run.seed, "epoch": 5}
+        name = noise.arm(pd.Series(row))
+        rows.append(row | {"test_accuracy": accuracy(name, run.seed)})
+    return rows
+
+
+def test_arms_are_told_apart():
+    rows = decisive(lambda arm, seed: 0.5)
+    arms = [noise.arm(pd.Series(row)) for row in rows[: len(rows) // 5]]
+    assert arms == [0.0, 0.01, 0.1, 0.5, 1.0, 5.0, "learnt", "1x1", "3x3"]
+
+
+def test_differences_are_taken_seed_by_seed(planted):
+    planted(decisive(lambda arm, seed: seed / 10 + (0.02 if arm == 0.1 else 0)))
+    found, scale = noise.against("study", "adam", 0.0)
+    assert np.allclose(found, 0.02) and len(found) == 5 and scale == "study"
+    assert np.allclose(noise.against("study", "adam", "3x3")[0], 0.02)
+    assert np.allclose(noise.low_levels("study", "adam")[0], 0.02)
+
+
+def test_rising_levels_are_in_order(planted):
+    planted(decisive(lambda arm, seed: 0.9 - arm / 10 if isinstance(arm, float) else 0.5))
+    found, _ = noise.high_levels("study", "adam")
+    assert np.allclose(found, [[0.85, 0.8, 0.4]] * 5)
+
+
+def test_what_the_first_layer_costs_uses_the_seeds_that_both_have(planted, monkeypatch):
+    planted(decisive(lambda arm, seed: 0.6 + seed / 100))
+    monkeypatch.setattr(
+        noise, "everywhere", lambda *_: ({("adam", True): np.array([0.5, 0.5, 0.5])}, "study")
+    )
+    assert np.allclose(noise.first_layer("study", "adam")[0], [0.1, 0.11, 0.12])
+
+
+def test_the_reported_accuracy_of_the_grid_is_smoothed_and_the_best(planted):
+    rows = [
+        {"key": f"{seed}{width}{batch}", "model": "pnn", "arguments": {"width": width},
+         "batch": batch, "seed": seed, "epoch": epoch, "test_accuracy": 0.5,
+         "smoothed_10": 0.6 + 0.01 * epoch, "smoothed_50": 0.4 + 0.01 * epoch}
+        for seed in range(3) for width in (8, 16) for batch in (10, 50) for epoch in (1, 2)
+    ]  # fmt: skip
+    planted(rows)
+    assert np.allclose(tables.by_batch("study")[0], 0.5)
+    assert np.allclose(tables.by_batch_as_reported("study")[0], [[0.62, 0.42]] * 3)
+    assert np.allclose(tables.doubled("study")[0], 0)
+
+
+def test_the_metric_is_predicted_for_a_network_of_known_accuracy(planted):
+    """Independent epochs: deviation and inflation are those of the formula."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in range(3):
+        looks = [np.packbits(rng.random(4000) < 0.7).tobytes().hex() for _ in range(6)]
+        rows.append({"key": seed, "seed": seed, "epoch": 6, "test": 4000, "test_accuracy": 0.7,
+                     "watched": [{"correct": look} for look in looks]})  # fmt: skip
+    planted(rows)
+    assert abs(metric.spread_error("study")[0]).max() < 0.15  # 500 orders: 5 deviations
+    gains = metric.inflations("study")[0]
+    assert (np.diff(gains, axis=1) < 0).all()
+    wanted = np.stack([metric.expected_inflation("study", b) for b in (10, 20, 50, 100)]).T
+    assert np.allclose(gains, wanted, rtol=0.15)
+    # six normal draws exceed their mean by 1.267 deviations; the best epoch is above it already
+    shares = [right.mean(axis=1) for right in metric.answers("study")[0]]
+    above = np.array([share.max() - share.mean() for share in shares])
+    assert np.allclose(wanted[:, 0] + above, 1.267 * metrics.spread(0.7, 10), rtol=0.06)
+
+
+def test_converged_is_the_first_epoch_near_ones_own_best():
+    values = np.array([[0.1, 0.46, 0.5], [0.5, 0.5, 0.5], [0.1, 0.2, 1.0]])
+    assert small.converged(values).tolist() == [2, 1, 3]
+
+
+def test_curves_of_small_samples_have_their_shares(planted):
+    rows = [
+        {"key": f"{train}{model}{seed}", "train": train, "model": model, "seed": seed,
+         "epoch": epoch, "test_accuracy": value}
+        for train in (104, 208, 312) for seed in range(2)
+        for model, values in (("pnn", (0.5, 0.5)), ("resnet", (0.1, 0.6)))
+        for epoch, value in enumerate(values, start=1)
+    ]  # fmt: skip
+    planted(rows)
+    for share in small.SPLITS:
+        assert np.allclose(small.better("study", share)[0], -0.1)
+        assert (small.faster("study", share)[0] == 1).all()
+
+
+def test_counted_parameters():
+    # He et al. give 1.7 million; torchvision's ResNet-18 and -34 for ImageNet are known
+    assert counts.resnet110() == 1_727_962
+    assert counts.parameters("resnet", 18, 64, counts.IMAGENET) == 11_689_512
+    assert counts.parameters("resnet", 34, 64, counts.IMAGENET) == 21_797_672
+    assert counts.table5_error("study")[0] < 0.05
+    assert [counts.table1_ratio(0, m)[0] for m in counts.LAYERS] == [0.9, 1.8, 6.1]
+
+
+def test_fixed_parts_stay_and_weights_move():
+    assert layers.moved(0, learnt=False)[0] == 0
+    assert layers.moved(0, learnt=True)[0] == 0
+    assert [layers.fed_by(0, kernel)[0] for kernel in (3, 1, None)] == [9, 1, 25]
+
+
+def test_receptive_fields_are_those_of_the_sums():
+    # 7x7 and pool 3x3: 11 px; three pools of 2 more: 11 + 4 (1 + 2 + 4)
+    assert maps.receptive_field("pnn", side=256) == 39
+    assert maps.receptive_field("resnet") == 435
+
+
+def test_data_that_lack_are_named_and_nothing_is_judged(folders):
+    values, why = records.on_folder("table1", [None] * 5, "pnn-table1")
+    assert values is None and why == "needs ImageNet-1k"
+    finding = claims.judge({"says": "x", "rule": "number", "printed": 1.0}, (values, why))
+    assert (finding.verdict, finding.why, finding.n) == ("not run", why, None)
+
+
+def test_a_users_records_are_compared_with_the_printed_figures(monkeypatch):
+    found = [{"epochs": [{"test_accuracy": 0.5}, {"test_accuracy": 0.4}]}] * 5
+    monkeypatch.setattr(records.folders, "published", lambda _: found)
+    values, scale = counts.table1("paper")
+    assert scale == "paper" and list(values) == list(claims.row("pnn-table1")[1]["numbers"])
+    assert all(value == [50.0] for value in values.values())
+
+
+def test_rows_without_statements_say_why():
+    for row, parts in {
+        "pnn-fig4": ("lost",), "pnn-fig5": ("needs ImageNet-1k", "lost"), "pnn-table6": ("lost",)
+    }.items():  # fmt: skip
+        assert verdicts.verdict(row, "smoke") == "not run"
+        for part in parts:
+            assert part in report.verdict_table(row, "smoke")
