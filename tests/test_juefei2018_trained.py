@@ -63,6 +63,7 @@ def test_differences_are_taken_seed_by_seed(planted):
     assert np.allclose(found, 0.02) and len(found) == 5 and scale == "study"
     assert np.allclose(noise.against("study", "adam", "3x3")[0], 0.02)
     assert np.allclose(noise.low_levels("study", "adam")[0], 0.02)
+    assert np.allclose(noise.pooled("study")[0], [0.02 / 3] * 10)  # one of three levels
 
 
 def test_rising_levels_are_in_order(planted):

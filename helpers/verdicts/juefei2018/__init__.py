@@ -151,6 +151,7 @@ TRAINED = {
         "accuracy": noise.table3,
         **_each("noise", noise.against, other=0.0),
         **_each("nothing", noise.against, other=0.0),
+        "pooled": noise.pooled,
         **_each("layers", noise.against, other="1x1"),
         **_each("learnt", noise.against, other="learnt", first=0.1),
         **_each("convolution", noise.against, other="3x3"),

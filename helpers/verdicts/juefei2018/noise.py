@@ -30,11 +30,26 @@ def against(preset, recipe, other, first=None):
     return differences(*accuracies(preset, recipe), first, other)
 
 
+def arms(preset):
+    """Return every arm but level 0: levels as they rise, then controls."""
+    return _ordered(accuracies(preset, "adam")[0])[1:]
+
+
 def low_levels(preset, recipe):
     """Return the difference of those two low levels whose means are farthest apart."""
     values, scale = accuracies(preset, recipe)
     there = sorted((level for level in LOW if level in values), key=lambda x: values[x].mean())
     return differences(values, scale, there[-1], there[0])
+
+
+def pooled(preset, arms=LOW):
+    """Return the mean accuracy of some arms minus that of level 0, per recipe and seed."""
+    found = []
+    for recipe in RECIPES:
+        values, scale = accuracies(preset, recipe)
+        there = np.mean([values[arm] for arm in arms if arm in values], axis=0)
+        found.extend(there - values[0.0])
+    return np.array(found), scale
 
 
 def high_levels(preset, recipe):
@@ -77,8 +92,11 @@ def name(arm):
 def named(preset, recipe, best=False):
     """Return {name of the arm: accuracies (seeds,)}: levels as they rise, then controls."""
     values, _ = accuracies(preset, recipe, best)
-    order = sorted(values, key=lambda arm: (isinstance(arm, str), arm))
-    return {name(arm): values[arm] for arm in order}
+    return {name(arm): values[arm] for arm in _ordered(values)}
+
+
+def _ordered(arms):
+    return sorted(arms, key=lambda arm: (isinstance(arm, str), arm))
 
 
 def everywhere_named(preset, best=False):
