@@ -39,7 +39,8 @@ class Scale:
     """Say how large this paper's experiments are at a preset.
 
     train, test: images, None for whole splits. width: of the networks whose noise is varied.
-    batch, epochs: of the decisive experiment; long: epochs of Tables 3 to 6; small: of Figure S1.
+    batch, epochs: of the decisive experiment; long: epochs of Tables 3 to 6; small: of Figure S1 and of the
+    networks behind the metric.
     seeds: of the decisive experiment; trials: of the others. masks, batches: of Tables 5 and 6.
     """
 
@@ -67,7 +68,7 @@ SCALES = {
         levels=(0.0, 0.1, 0.5, 5.0), masks=(16, 8), batches=(10, 100),
     ),
     "study": Scale(
-        5_000, 5_000, width=16, batch=32, epochs=5, long=3, small=30, seeds=5, trials=3,
+        5_000, 5_000, width=16, batch=32, epochs=5, long=3, small=20, seeds=5, trials=3,
         levels=LEVELS, masks=(64, 32, 16, 8), batches=(10, 50, 100),
     ),
     "paper": Scale(
@@ -179,7 +180,7 @@ def metric(preset):
     return [
         _paper(preset, seed, epochs=scale.small, drops=_drops(scale.small, **PAPER["drops"]),
                watch={"steps": ends, "observers": ["correct"]})
-        for seed in range(scale.seeds)
+        for seed in range(scale.trials)
     ]  # fmt: skip
 
 
