@@ -39,9 +39,9 @@ class Scale:
     """Say how large this paper's experiments are at a preset.
 
     train, test: images, None for whole splits. width: of the networks whose noise is varied.
-    batch, epochs: of the decisive experiment; long: epochs of Tables 3 to 6; small: of Figure S1 and of the
-    networks behind the metric.
-    seeds: of the decisive experiment; trials: of the others. masks, batches: of Tables 5 and 6.
+    batch, epochs: of the decisive experiment; long: epochs of Tables 3 to 6; small: of Figure S1
+    and the networks behind the metric. seeds: of the decisive experiment and Figure S1; trials: of
+    the others. masks, batches: of Tables 5 and 6.
     """
 
     train: int | None
