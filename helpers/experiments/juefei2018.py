@@ -70,7 +70,7 @@ SCALES = {
         levels=(0.0, 0.1, 0.5, 5.0), masks=(16, 8), batches=(10, 100),
     ),
     "study": Scale(
-        18, 5_000, 5_000, width=16, batch=32, epochs=5, long=3, small=20, seeds=5, trials=3,
+        18, 5_000, 5_000, width=16, batch=32, epochs=5, long=10, small=20, seeds=5, trials=3,
         levels=LEVELS, masks=(64, 32, 16, 8), batches=(10, 50, 100),
     ),
     "paper": Scale(
@@ -205,11 +205,11 @@ GRIDS = {
     "decisive-nesterov": partial(decisive, recipe="nesterov"),
     "everywhere": everywhere,
     "metric": metric,
-    "table6": table6,
-    "table4": table4,
-    "table5": table5,
     "figure_s3": figure_s3,
     "figure_s1": figure_s1,
+    "table5": table5,
+    "table4": table4,
+    "table6": table6,
     "table3": table3,
 }
 EXPERIMENTS = tuple(GRIDS.values())

@@ -119,7 +119,7 @@ def progress(preset, recipe):
     }
 
 
-def bottleneck(preset, best=False):
-    """Return {name of the level: accuracies (seeds,)} of Table 3's depth and recipe."""
+def usual_recipe(preset, best=False):
+    """Return {name of the level: accuracies (seeds,)} under the recipe of Table 3."""
     values, _ = cells("table3", preset, arm, best)
     return {name(level): values[level] for level in sorted(values)}
