@@ -206,8 +206,11 @@ def bars(values, printed=None):
     return _done(fig)
 
 
-def arms(panels, ylabel):
-    """Draw one dot a seed and a line at the mean for each arm; panels: {panel: {arm: (seeds,)}}."""
+def arms(panels, ylabel, xlabel=""):
+    """Draw one dot a seed and a line at the mean for each arm; panels: {panel: {arm: (seeds,)}}.
+
+    Arms called "level ..." have a colour of their own and are labelled by the rest of their name.
+    """
     fig, axes = plt.subplots(
         1, len(panels), figsize=(1 + 3.6 * len(panels), 3.6), sharey=True, squeeze=False
     )
@@ -218,7 +221,7 @@ def arms(panels, ylabel):
             axis.plot([k - 0.3, k + 0.3], [np.mean(own)] * 2, color=colour, lw=2)
         names = [arm.removeprefix("level ") for arm in values]
         axis.set_xticks(range(len(values)), names, rotation=45, ha="right")
-        axis.set(title=title, xlabel="noise level, and controls")
+        axis.set(title=title, xlabel=xlabel)
     axes[0, 0].set_ylabel(ylabel)
     return _done(fig)
 
