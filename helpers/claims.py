@@ -35,6 +35,11 @@ class Finding:
     unit: str = ""
     preset: str = ""
 
+    @property
+    def ours(self):
+        """Whether the statement is one that we add to what the paper says."""
+        return self.says.startswith("Ours")
+
     def measured(self):
         """Return the effect with n and interval as one short text."""
         if self.estimate is None:
@@ -181,7 +186,7 @@ def together(findings, otherwise="not yet"):
     Where none of the paper's own statements was run, those that are ours do not stand in for them.
     otherwise: the verdict on a row without statements.
     """
-    theirs = {finding.verdict for finding in findings if not finding.says.startswith("Ours")}
+    theirs = {finding.verdict for finding in findings if not finding.ours}
     if theirs == {"not run"}:
         return "not run"
     return min((finding.verdict for finding in findings), key=VERDICTS.index, default=otherwise)

@@ -86,7 +86,14 @@ def distances(preset, channels="all"):
     return every if channels == "all" else ENDS.get(preset, every)
 
 
-EXPERIMENTS = (table1, figure11, section5, figure8, figure10)
+GRIDS = {
+    "table1": table1,
+    "figure11": figure11,
+    "section5": section5,
+    "figure8": figure8,
+    "figure10": figure10,
+}
+EXPERIMENTS = tuple(GRIDS.values())
 
 
 def _run(preset, seed, model, arrangement, data=None, **rest):

@@ -1,19 +1,15 @@
 """Sections 2 to 5 of ivan2019: accuracies, from the records of its experiments."""
 
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
 
-from helpers.evidence import gather
+from helpers.evidence import of
 from helpers.experiments import ivan2019
 
 SHORT = {"vgg": "CNN", "mlp": "MLP"}
 
-
-@lru_cache(maxsize=32)
-def evidence(name, preset):
-    """Return the `Evidence` of one of the paper's experiments, such as `table1`."""
-    return gather(getattr(ivan2019, name), preset)
+evidence = partial(of, "ivan2019")
 
 
 def by_seed(table, columns="order", **where):
