@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
 from helpers import datasets, experiments, presets, queue, runs
@@ -53,8 +52,9 @@ class Evidence:
     def note(self, data=None):
         """Return a line that says what the evidence is, on one data set or on all."""
         frame = self.frame if data is None else self.rows(data)
-        width, epochs, images = frame.width.max(), frame.epoch.max(), frame.train.max()
-        parts = [] if np.isnan(width) else [f"width {width:g}"]
+        epochs, images = frame.epoch.max(), frame.train.max()
+        widths = [f"{width:g}" for width in sorted(frame.width.dropna().unique())]
+        parts = ["width " + " to ".join(dict.fromkeys((widths[0], widths[-1])))] if widths else []
         parts += [f"{images:,} training images"]
         parts += [f"{epochs} epoch" + "s" * int(epochs > 1)] if epochs else []
         parts += [f"n = {count} seeds"] if (count := frame.seed.nunique()) > 1 else []

@@ -195,3 +195,11 @@ def test_every_page_of_the_repository_is_in_the_contents():
     written = [*ROOT.glob("book/**/*.md"), *ROOT.glob("notebooks/**/*.ipynb")]
     here = {str(path.relative_to(ROOT).with_suffix("")) for path in written}
     assert {page for page in here if ".ipynb_checkpoints" not in page} == listed
+
+
+def test_every_checked_cell_has_an_output_to_be_checked_against():
+    """nbval passes a cell marked for comparison that has no stored output."""
+    for path in ROOT.glob("notebooks/**/*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "# NBVAL_CHECK_OUTPUT" in cell.source:
+                assert cell.outputs, f"{path.stem}, cell {cell.id}"
