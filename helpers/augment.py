@@ -1,29 +1,85 @@
-"""Random crops and flips of training images, as usual for CIFAR-10, drawn and cut on the device."""
+"""Random views of training images, drawn and cut on the device.
+
+crop_flip is what is usual for CIFAR-10: a window of an image with a black rim. The others show
+images as two protocols of azulay2019 (`helpers.shift`) do: embedded small in black, or a random
+square of them at full size. Every kind flips half of the images.
+"""
 
 import torch
 from torch.nn import functional
 
-KINDS = ("none", "crop_flip")
+from helpers.errors import InputError
+
 PAD = 4  # px of black around an image
+EMBEDDED = 20 / 32  # side of an embedded image, of the whole
+AREA = (0.08, 1.0)  # share of an image that a square keeps; `shift.AREA`
+STEPS = 1_000  # in which it is drawn
+KINDS = ("none", "crop_flip", "black", "square")
 
 
-def pad(pixels):
-    """Return uint8 (N, C, H, W) images with a black rim of `PAD`, laid out as (N, H, W, C)."""
-    return functional.pad(pixels, (PAD,) * 4).permute(0, 2, 3, 1).contiguous()
+def prepare(pixels, kind):
+    """Return uint8 (N, C, H, W) images as `take` needs them, laid out as (N, H', W', C).
+
+    They have a black rim, of which `take` cuts windows: of `PAD` px for crop_flip, wide enough for
+    every place of the image made small for black, and none for square.
+    """
+    rim = {"crop_flip": PAD, "black": 0, "square": 0}[kind]
+    if kind == "black":
+        side = pixels.shape[2]
+        if pixels.shape[2] != pixels.shape[3]:
+            raise InputError("augment", kind, "images have to be square")
+        small = embedded(side)
+        pixels = torch.cat([_shrink(part, small) for part in pixels.split(1000)])
+        rim = side - small
+    return functional.pad(pixels, (rim,) * 4).permute(0, 2, 3, 1).contiguous()
 
 
-def draw(rows, generator):
-    """Return int64 (B, 4) for row numbers (B,): the row, top and left of its crop, and its flip."""
-    corners = torch.randint(2 * PAD + 1, (len(rows), 2), generator=generator)
-    flips = torch.randint(2, (len(rows), 1), generator=generator)
-    return torch.cat([rows[:, None], corners, flips], 1)
+def embedded(side):
+    """Return the side in px of an image of `side` px that is embedded in black."""
+    return round(EMBEDDED * side)
 
 
-def take(padded, draws):
-    """Return the crops that `draws` names, uint8 (B, C, H, W); padded: images from `pad`."""
+def draw(rows, generator, kind, shape):
+    """Return int64 (B, 4) for row numbers (B,): the row, top and left of its view, and its flip.
+
+    shape: (H, W) of the images. For squares there is a fifth number, their size, and it, top and
+    left are in STEPS of what is possible.
+    """
+    count = len(rows)
+    places = {"crop_flip": 2 * PAD, "black": shape[0] - embedded(shape[0]), "square": STEPS}[
+        kind
+    ] + 1
+    corners = torch.randint(places, (count, 2), generator=generator)
+    flips = torch.randint(2, (count, 1), generator=generator)
+    sizes = [torch.randint(STEPS + 1, (count, 1), generator=generator)] * (kind == "square")
+    return torch.cat([rows[:, None], corners, flips, *sizes], 1)
+
+
+def take(prepared, draws, kind, shape):
+    """Return the views of `shape` that `draws` names, uint8 (B, C, H, W)."""
+    if kind == "square":
+        return _squares(prepared[draws[:, 0]].permute(0, 3, 1, 2), *draws[:, 1:].unbind(1))
     row, top, left, flip = draws.unbind(1)
-    height, width = (padded.shape[k] - 2 * PAD for k in (1, 2))
-    down, across = (torch.arange(n, device=padded.device) for n in (height, width))
-    across = torch.where(flip[:, None] == 1, width - 1 - across, across)
+    down, across = (torch.arange(length, device=prepared.device) for length in shape)
+    across = torch.where(flip[:, None] == 1, shape[1] - 1 - across, across)
     y, x = (top[:, None] + down)[:, :, None], (left[:, None] + across)[:, None]
-    return padded[row[:, None, None], y, x].permute(0, 3, 1, 2)
+    return prepared[row[:, None, None], y, x].permute(0, 3, 1, 2)
+
+
+def _squares(images, top, left, flip, size):
+    """Return a square of each image, enlarged bilinearly."""
+    share = AREA[0] + (AREA[1] - AREA[0]) * size / STEPS
+    edge = share.sqrt()  # of the image's; affine coordinates run from -1 to 1
+    down, across = ((2 * part / STEPS - 1) * (1 - edge) for part in (top, left))
+    zero, sign = torch.zeros_like(edge), 1 - 2 * flip
+    matrix = torch.stack([edge * sign, zero, across, zero, edge, down], 1).view(-1, 2, 3)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    found = functional.grid_sample(images.float(), grid, padding_mode="border",
+                                   align_corners=False)  # fmt: skip
+    return found.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _shrink(pixels, side):
+    found = functional.interpolate(pixels.float(), (side, side), mode="bilinear", antialias=True,
+                                   align_corners=False)  # fmt: skip
+    return found.round_().clamp_(0, 255).to(torch.uint8)

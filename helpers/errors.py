@@ -5,7 +5,11 @@ class InputError(ValueError):
     """Say which field is wrong, what it was, and what is allowed."""
 
     def __init__(self, field, value, allowed):
-        super().__init__(f"{field}: {value!r} is not allowed; {allowed}")
+        super().__init__(field, value, allowed)  # as given, so that it can leave a worker process
+
+    def __str__(self):
+        field, value, allowed = self.args
+        return f"{field}: {value!r} is not allowed; {allowed}"
 
 
 def one_of(field, value, allowed):

@@ -104,6 +104,7 @@ def table(wanted, found):
             "init": run.model_args.get("init", "he_normal"),
             "width": run.model_args.get("width"),
             "optimiser": run.optimiser,
+            "augment": run.augment,
             "arguments": run.model_args,
             "batch": run.batch,
             "seed": run.seed,

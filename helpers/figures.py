@@ -178,6 +178,33 @@ def _band(axis, x, values, label, colour, line="-"):
     axis.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, lw=0)
 
 
+def rows(images):
+    """Draw images, one row for each entry of {name: uint8 (N, C, H, W)}."""
+    count = max(map(len, images.values()))
+    fig, axes = plt.subplots(len(images), count, figsize=(0.9 * count, 0.95 * len(images)),
+                             squeeze=False)  # fmt: skip
+    for line, (name, pixels) in zip(axes, images.items(), strict=True):
+        for axis, image in zip(line, pixels, strict=False):
+            _picture(axis, _shown(image), "")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        line[0].axis("on")
+        line[0].set(xticks=[], yticks=[])
+    return _done(fig)
+
+
+def neighbours(examples):
+    """Draw a row for each example: an image, and others with a number each.
+
+    examples: lists of (image uint8 (C, H, W), number or None).
+    """
+    fig, axes = plt.subplots(len(examples), len(examples[0]), squeeze=False,
+                             figsize=(1.1 * len(examples[0]), 1.25 * len(examples)))  # fmt: skip
+    for line, example in zip(axes, examples, strict=True):
+        for axis, (image, number) in zip(line, example, strict=True):
+            _picture(axis, _shown(image), "" if number is None else f"{number:.2f}")
+    return _done(fig)
+
+
 def by_channel(levels, series, xlabel):
     """Draw accuracy against a level for all channels and for each.
 

@@ -60,6 +60,8 @@ def check(run):
         value, field = getattr(run, name), usual[name]
         if value and value != field.default:
             raise InputError(name, value, f"photographs of {run.data} are taken as they are")
+    if run.augment not in ("none", "crop_flip"):
+        raise InputError("augment", run.augment, f"for {run.data} use none or crop_flip")
     for name in set(run.observers) - {"confusion"}:
         raise InputError("observers", name, f"{run.data} is not in memory; use confusion or none")
 

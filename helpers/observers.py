@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers import metrics, orderness
+from helpers import invariance, metrics, orderness
 from helpers.errors import InputError
 from helpers.models.resnet import stage_maps
 
@@ -171,4 +171,5 @@ OBSERVERS = {
     "data_orderness": data_orderness,
     "map_orderness": map_orderness,
     "kernel_orderness": kernel_orderness,
+    **invariance.OBSERVERS,
 }

@@ -10,7 +10,18 @@ from functools import lru_cache
 
 import torch
 
-from helpers import augment, datasets, degrade, folder, models, paths, precision, records, training
+from helpers import (
+    augment,
+    datasets,
+    degrade,
+    folder,
+    models,
+    natural,
+    paths,
+    precision,
+    records,
+    training,
+)
 from helpers.errors import InputError, one_of, whole
 from helpers.observers import OBSERVERS
 
@@ -21,7 +32,7 @@ TRAINING_VERSION = 1  # raise it when the same run would train differently
 class Run:
     """Say everything about one training.
 
-    data: name for `datasets.load`, or in `folder.NAMES`.
+    data: name for `datasets.load`, or in `folder.NAMES` or `natural.NAMES`.
     train_size, test_size: images, None for whole splits.
     arrangement: `arrange.from_spec`'s description, {} for natural images.
     channels: all, red, green or blue. model, model_args: name and arguments for `models.build`;
@@ -63,8 +74,8 @@ class Run:
     crop: int = folder.CROP
 
     def __post_init__(self):
-        one_of("data", self.data, (*datasets.NAMES, *folder.NAMES))
-        one_of("model", self.model, ("none", *models.MODELS))
+        one_of("data", self.data, (*datasets.NAMES, *folder.NAMES, *natural.NAMES))
+        one_of("model", self.model, ("none", natural.MODEL, *models.MODELS))
         if self.model == "none" and self.epochs:
             raise InputError("epochs", self.epochs, "without a model there are 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
@@ -83,6 +94,7 @@ class Run:
         for name in set(self.model_args) & {"shape", "classes", "seed"}:
             raise InputError("model_args", name, "the data and the seed decide it")
         folder.check(self)
+        natural.check(self)
 
     def _check_looks(self):
         asked = self.watch or {"steps": [], "observers": []}
@@ -112,7 +124,7 @@ class Run:
 
     def spec(self):
         """Return the fields that differ from their defaults, so that new fields keep old keys."""
-        plain = asdict(Run(self.data, "mlp"))
+        plain = asdict(Run("mnist", "mlp"))
         always = ("data", "model")
         return {k: v for k, v in asdict(self).items() if k in always or v != plain[k]}
 
@@ -158,8 +170,8 @@ def execute(run, place=None):
         seen = {name: OBSERVERS[name](view) for name in run.watch["observers"]}
         watched.append({"step": step, **seen})
 
-    train = folder.train if run.data in folder.NAMES else training.train
-    view, epochs = train(replace(run, precision=chosen), train_images, test_images, watch=look)
+    way = next((m for m in (folder, natural) if run.data in m.NAMES), training)
+    view, epochs = way.train(replace(run, precision=chosen), train_images, test_images, watch=look)
     record = {
         "run": run.spec(),
         "data": {
@@ -184,6 +196,8 @@ def execute(run, place=None):
 def _splits(run):
     if run.data in folder.NAMES:
         return folder.splits(run.data)
+    if run.data in natural.NAMES:
+        return natural.splits(run.data, run.test_size)
     return datasets.splits(run.data, run.train_size, run.test_size, run.sample)
 
 

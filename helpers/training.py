@@ -25,6 +25,8 @@ OPTIMISERS = {
 MONITORED = (10, 20, 50, 100)  # batch sizes at which juefei2018's first code would have reported
 EVALUATION_BATCH = 100  # images, whose widest maps stay in a core's cache ...
 ON_GPU = 10  # ... and times as many on a GPU
+SIZES = (3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # of images embedded in black, of the whole
+FEW = 500  # images at each of these
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,58 @@ class View:
     def accuracy(self, count):
         """Return the share of the first `count` test images that the model labels correctly."""
         return float(self.correct(count).mean())
+
+    @property
+    def pictures(self):
+        """Return the test images."""
+        return self.test[0]
+
+    @property
+    def labels(self):
+        """Return the labels of the test images."""
+        return self.test[1]
+
+    @property
+    def side(self):
+        """Return the height and width of an image in px."""
+        return self.test[0].shape[-1]
+
+    @property
+    def embedded(self):
+        """Return the side in px of an image that is embedded in black."""
+        return augment.embedded(self.side)
+
+    @property
+    def sizes(self):
+        """Return all such sides that are looked at."""
+        return [round(share * self.side) for share in SIZES]
+
+    few = FEW
+
+    def readable(self):
+        """Return (images, labels) of what linear read-outs are trained and tested on."""
+        return self.train, self.test
+
+    def probabilities(self, pixels):
+        """Return the model's probabilities (N, K) for pixels uint8 (N, C, H, W)."""
+        return torch.cat([self.model(x).float().softmax(1) for x in self._batches(pixels)])
+
+    def features(self, pixels):
+        """Return the mean of each map after each of the model's `layers`, a list of (N, C)."""
+        if not hasattr(self.model, "layers"):
+            raise InputError("observers", self.run.model, "features are those of named layers")
+        found = []
+        for x in self._batches(pixels):
+            found.append([(x := layer(x)).float().mean((2, 3)) for layer in self.model.layers])
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def _batches(self, pixels):
+        """Yield what the model gets, batch by batch, in the context in which it computes."""
+        where = self.test[0].device
+        self.model.eval()
+        for part in pixels.split(EVALUATION_BATCH * (ON_GPU if where.type == "cuda" else 1)):
+            with torch.no_grad(), autocast(where, self.run.precision):
+                yield self.standardise(part.to(where))
 
     def untrained(self):
         """Return the model as it was before its first step, on the CPU."""
@@ -113,8 +167,8 @@ def train(run, train_images, test_images, progress=None, watch=None):
         model.train()
         total = torch.zeros(2, device=where)  # summed loss, correct predictions
         rows = torch.randperm(len(train_set[1]), generator=order)
-        if run.augment == "crop_flip":
-            rows = augment.draw(rows, order)
+        if run.augment != "none":
+            rows = augment.draw(rows, order, run.augment, test_images.pixels.shape[2:])
         batches = [batch for batch in rows.to(where).split(run.batch) if len(batch) == run.batch]
         rate = rate_of(run, epoch)
         for batch in batches:
@@ -199,9 +253,9 @@ class Step:
     def __init__(self, model, run, standardise, train_set):
         self.model, self.run, self.standardise = model, run, standardise
         self.pixels, self.labels = train_set
-        self.augmented = run.augment == "crop_flip"
+        self.augmented, self.shape = run.augment != "none", self.pixels.shape[2:]
         if self.augmented:
-            self.pixels = augment.pad(self.pixels)
+            self.pixels = augment.prepare(self.pixels, run.augment)
         on_gpu = self.pixels.is_cuda
         rate = torch.tensor(run.lr, device=self.pixels.device) if on_gpu else run.lr
         options = {"capturable": on_gpu} if run.optimiser == "adam" else {}
@@ -221,7 +275,8 @@ class Step:
     def __call__(self, batch):
         """Step on `batch`: int64 (B,) rows of the training set, or `augment.draw` of them."""
         if self.augmented:
-            x, y = augment.take(self.pixels, batch), self.labels[batch[:, 0]]
+            x = augment.take(self.pixels, batch, self.run.augment, self.shape)
+            y = self.labels[batch[:, 0]]
         else:
             x, y = self.pixels[batch], self.labels[batch]
         return self.learn(x, y)
@@ -247,7 +302,8 @@ class GraphedStep(Step):
         before = deepcopy(self.model.state_dict())
         self.batch = torch.arange(self.run.batch, device=self.pixels.device)
         if self.augmented:
-            self.batch = augment.draw(self.batch.cpu(), None).to(self.pixels.device)
+            drawn = augment.draw(self.batch.cpu(), None, self.run.augment, self.shape)
+            self.batch = drawn.to(self.pixels.device)
         side_stream = torch.cuda.Stream()
         side_stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side_stream):

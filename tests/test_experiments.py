@@ -10,7 +10,7 @@ from conftest import one_line
 
 from helpers import experiments, models, paths, presets
 from helpers.errors import InputError
-from helpers.experiments import ghosh2019, ivan2019, juefei2018
+from helpers.experiments import azulay2019, ghosh2019, ivan2019, juefei2018
 from helpers.runs import Run
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -312,3 +312,36 @@ def test_drops_that_fall_on_one_epoch_count_once():
     after = {epochs: drops["after"] for epochs, drops in found.items()}
     assert after == {120: [60, 90], 4: [2, 3], 3: [2], 1: [1]}  # 1 of 1: no epoch is left to drop
     assert juefei2018._drops(5, juefei2018.RECIPES["adam"]["after"], 0.2)["after"] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_run_of_the_fourth_paper_is_asked_for_once(name):
+    wanted = experiments.every_run("azulay2019", name)
+    every = [run for experiment in azulay2019.EXPERIMENTS for run in experiment(name)]
+    assert len({run.key() for run in wanted}) == len(wanted) > 0
+    assert {run.key() for run in wanted} == {run.key() for run in every}
+    for run in wanted:
+        assert Run(**json.loads(json.dumps(run.spec()))).key() == run.key()
+        assert (run.model == "pretrained") == (run.epochs == 0)
+        assert run.model == "pretrained" or run.data == ivan2019.colour(name)
+
+
+def test_how_many_runs_a_study_of_the_fourth_paper_takes():
+    count = {name: len(experiment("study")) for name, experiment in azulay2019.GRIDS.items()}
+    assert count == {
+        "protocols": 4 * 4,  # networks, protocols
+        "embedded_sizes": 4 * 2,  # networks; shift and scale
+        "samplings": 3 * 4,  # seeds, ways of subsampling
+        "augmentations": 3 * 4,  # seeds, kinds; the usual kind is the plain network of `samplings`
+        "subsampling_free": 3 * 4,  # seeds, networks
+    }
+    assert len(experiments.every_run("azulay2019", "study")) == 24 + 33
+
+
+def test_networks_of_the_fourth_paper_differ_in_one_thing():
+    for run in azulay2019.samplings("study"):
+        assert run.augment == "crop_flip" and run.model_args["padding"] == "zeros"
+    for run in azulay2019.augmentations("study"):
+        assert run.model_args == {"width": 16, "sampling": "max", "padding": "zeros"}
+    widths = {run.model_args["width"] for run in azulay2019.subsampling_free("study")}
+    assert widths == {8}

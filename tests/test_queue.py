@@ -1,6 +1,7 @@
 """The queue: every missing run once, in order, whatever interrupts it; and its command."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from helpers import __main__ as command
 from helpers import paths, queue, records, runs
+from helpers.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("folders")
 
@@ -129,6 +131,13 @@ def test_an_error_in_the_pool_reaches_the_caller(tiny_run, pool_of_threads):
         queue.train_missing(wanted, 2)
     queue.train_missing(wanted[1:], 1)
     assert len(record_files()) == 2
+
+
+def test_an_error_leaves_a_process_as_the_same_line():
+    before = InputError("batch", 65, "the training split has 64 images")
+    after = pickle.loads(pickle.dumps(before))
+    assert type(after) is InputError and str(after) == str(before)
+    assert str(after) == "batch: 65 is not allowed; the training split has 64 images"
 
 
 def start(folder):

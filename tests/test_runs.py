@@ -108,6 +108,20 @@ def test_a_spec_names_what_differs_and_makes_the_run_again():
         ({"watch": {"steps": [0], "observers": [], "every": 2}}, ("watch: ", "every")),
         ({"watch": {"steps": [-1], "observers": []}}, ("watch.steps: -1",)),
         ({"watch": {"steps": [0, 2.5], "observers": []}}, ("watch.steps: 2.5",)),
+        ({"augment": "mirror"}, ("augment: 'mirror'", "crop_flip")),
+        ({"model": "pretrained"}, ("model: 'pretrained'", "imagenet_sample")),
+        ({"data": "photographs"}, ("model: 'mlp'", "pretrained goes with")),
+        ({"data": "photographs", "model": "pretrained"}, ("model_args: {}", "0 epochs")),
+        (
+            {
+                "data": "photographs",
+                "model": "pretrained",
+                "model_args": {"name": "x"},
+                "epochs": 0,
+                "lr": 0.5,
+            },
+            ("lr: 0.5", "others trained"),
+        ),
         ({"watch": {"steps": [0], "observers": ["eyes"]}}, ("observers: 'eyes'", "accuracy")),
     ),
 )

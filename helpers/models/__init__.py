@@ -3,6 +3,7 @@
 import torch
 
 from helpers.errors import InputError, one_of
+from helpers.models.antialiased import antialiased
 from helpers.models.dilated import dilated, strided
 from helpers.models.layers import initialise
 from helpers.models.local_binary import lbcnn
@@ -15,6 +16,7 @@ from helpers.models.vgg import pnn_vgg, vgg
 MODELS = {
     "vgg": vgg, "mlp": mlp, "dilated": dilated, "strided": strided, "plain": plain,
     "resnet": resnet, "pnn": pnn, "lbcnn": lbcnn, "pnn_vgg": pnn_vgg,
+    "antialiased": antialiased,
 }  # fmt: skip
 
 

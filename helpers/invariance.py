@@ -1,0 +1,142 @@
+"""What a run records about one-pixel changes (azulay2019): observers, and how to read them.
+
+A view, of a network that was trained here or by others, gives `pictures` (tensors uint8 (C, H, W)),
+`probabilities(pixels)`, `features(pixels)` (one (N, D) a depth) and `embedded` (px); see
+`training.View` and `natural.View`.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from helpers import bias, metrics, shift
+
+SEED = 5  # of the places and crops
+CHUNK = 50  # pairs of frames that are in memory at a time
+NEIGHBOURS = 10  # azulay2019, Section 4
+SHOWN = 4  # images of either end of the scale of typicality
+SHOWN_NEIGHBOURS = 5  # Figure 7
+PAIRS = 1_000  # pictures, as in the paper
+STEPS = 2**16 - 1  # in which a record holds a share
+
+
+def pairs(protocol):
+    """Return the observer of one protocol: every picture's `shift.Change`, packed."""
+    return lambda view: pack(changes(view, protocol, view.embedded), view.labels)
+
+
+def sizes(protocol):
+    """Return the observer of one protocol at every size of the embedded picture."""
+    return lambda view: {
+        str(size): pack(changes(view, protocol, size, view.few), view.labels) for size in view.sizes
+    }
+
+
+def changes(view, protocol, size, count=PAIRS):
+    """Return the `shift.Change` of the first `count` of a view's pictures."""
+    parts, pictures = [], view.pictures[:count]
+    for start in range(0, len(pictures), CHUNK):
+        chunk = pictures[start : start + CHUNK]
+        frames = shift.frames(chunk, protocol, view.side, SEED + start, size)
+        parts.append(shift.compare(*map(view.probabilities, frames)))
+    return shift.Change(**{
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("label", "top", "changed", "change")
+    })  # fmt: skip
+
+
+def pack(change, labels=None):
+    """Return a `shift.Change` as a record holds it, in hex digits.
+
+    accuracy: of the first frames, where the pictures' labels are known.
+    """
+    n = len(change.changed)
+    known = labels is not None
+    right = float((change.label == labels[:n].cpu().numpy()).mean()) if known else None
+    return {
+        "n": n,
+        "accuracy": right,
+        "changed": np.packbits(change.changed).tobytes().hex(),
+        "top": _hex(change.top),
+        "change": _hex(change.change),
+    }
+
+
+def unpack(packed):
+    """Return (changed bool (N,), top (N,), change (N,)) of what `pack` made."""
+    changed = metrics.bits(packed["changed"], packed["n"])
+    return changed, shares(packed["top"]), shares(packed["change"])
+
+
+def shares(text):
+    """Return values from 0 to 1, float64 (N,), from the hex digits of a record."""
+    return np.frombuffer(bytes.fromhex(text), "<u2") / STEPS
+
+
+def typicality(view):
+    """Return how typical each test image is, and examples (azulay2019, Section 4, Figure 7).
+
+    values: mean normalised correlation of the last features with those of the ten nearest training
+    images. typical, atypical: for images at either end their number, and number and correlation of
+    the nearest training images.
+    """
+    both = view.train[0], view.pictures[:PAIRS]
+    train, test = (_normalised(view.features(pixels)[-1]) for pixels in both)
+    nearest, index = (test @ train.T).topk(min(NEIGHBOURS, len(train)), dim=1)
+    values = nearest.mean(1).cpu()
+    order = values.argsort(descending=True).tolist()
+
+    def example(k):
+        near = [[int(i), round(float(r), 3)] for i, r in zip(index[k], nearest[k], strict=True)]
+        return {"image": k, "near": near[:SHOWN_NEIGHBOURS]}
+
+    ends = {"typical": order[:SHOWN], "atypical": order[::-1][:SHOWN]}
+    return {
+        "values": _hex(values.clamp(0, 1)),
+        **{k: [example(i) for i in v] for k, v in ends.items()},
+    }
+
+
+def readouts(view):
+    """Return what linear read-outs of every depth do under the crop protocol (Figure 4).
+
+    Each is a logistic regression on the means over places of that depth's maps, standardised. A
+    list over depths of `pack` with the read-out's accuracy on the test pictures.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    (train, labels), (test, truth) = (
+        (view.features(pixels), labels.cpu().numpy()) for pixels, labels in view.readable()
+    )
+    frames = shift.frames(view.pictures[:PAIRS], "crop", view.side, SEED, view.embedded)
+    first, second = map(view.features, frames)
+    found = []
+    for depth in range(len(train)):
+        reader = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+        reader.fit(train[depth].cpu(), labels)
+        made = [torch.from_numpy(reader.predict_proba(x[depth].cpu())) for x in (first, second)]
+        right = float(reader.score(test[depth].cpu(), truth))
+        found.append({**pack(shift.compare(*made)), "accuracy": round(right, 4)})
+    return found
+
+
+def _normalised(features):
+    """Return features (N, D) as unit vectors: their products are normalised correlations."""
+    return functional.normalize(features.float(), dim=1)
+
+
+def _hex(values):
+    values = np.asarray(values, float)
+    return (values * STEPS).round().clip(0, STEPS).astype("<u2").tobytes().hex()
+
+
+OBSERVERS = {
+    **{f"pairs_{name}": pairs(name) for name in shift.MAKERS},
+    "sizes_black": sizes("black"),
+    "sizes_scale": sizes("scale"),
+    "typicality": typicality,
+    "readouts": readouts,
+    "positions": bias.positions,
+}

@@ -1,0 +1,252 @@
+"""Pictures as a camera took them, of any size, and networks that others trained on such.
+
+A `Run` on data of `NAMES` with the model `pretrained` trains nothing: its record holds what its
+observers see. The pictures lie in the data folder; `photographs` are the ten that come with
+scikit-image and scikit-learn. Pillow and the networks' libraries are imported where they are
+needed, because that takes long.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from helpers import paths, photos, shift
+from helpers.errors import InputError, cause, one_of
+
+NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "all_birds")
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MODEL = "pretrained"
+SIZES = (60, 100, 140, 180, 220)  # px of an embedded picture (azulay2019, Figure 6)
+FEW = 250  # pictures at each of these
+CHUNK = 25  # frames that are in memory as numbers at a time
+THEIR_OWN = ("data", "model", "model_args", "epochs", "test_size", "observers", "precision")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Hold the names of pictures, which are read when they are iterated over.
+
+    files: of each (path, or a name in `photos.PHOTOGRAPHS`; label or None). classes: names of the
+    labels, () where there are none. source: a line that says where the pictures come from.
+    """
+
+    files: tuple
+    classes: tuple
+    source: str
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, part):
+        return replace(self, files=self.files[part])
+
+    def __iter__(self):
+        """Yield uint8 (3, H, W) of each."""
+        for file, _ in self.files:
+            yield read(file)
+
+    @property
+    def labels(self):
+        """Return int64 (N,), or None where any label is unknown."""
+        labels = [label for _, label in self.files]
+        return None if None in labels else torch.tensor(labels)
+
+    def fingerprint(self):
+        """Return a sha256 of names, sizes and labels, 64 hex digits."""
+        digest = hashlib.sha256(self.source.encode())
+        for file, label in self.files:
+            size = 0 if file in photos.PHOTOGRAPHS else Path(file).stat().st_size
+            digest.update(f"{Path(file).name} {label} {size}\n".encode())
+        return digest.hexdigest()
+
+
+def read(file):
+    """Return a picture uint8 (3, H, W): a path, or a name in `photos.PHOTOGRAPHS`."""
+    if file in photos.PHOTOGRAPHS:
+        return torch.from_numpy(np.array(photos.photograph(file))).permute(2, 0, 1)
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
+    except Exception as error:  # what a decoder can raise is no closed list
+        raise InputError("picture", str(file), f"it cannot be read ({cause(error)})") from None
+
+
+def in_folder(folder):
+    """Return all pictures under a folder, in the order of their names, without labels."""
+    folder = Path(folder)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        kinds = ", ".join(SUFFIXES)
+        raise InputError("pictures", str(folder), f"use a folder that has pictures ({kinds})")
+    return Pictures(tuple((str(file), None) for file in files), (), f"{len(files)} pictures")
+
+
+def check(run):
+    """Raise `InputError` where a run on pictures asks for what cannot be done."""
+    if (run.model == MODEL) != (run.data in NAMES):
+        raise InputError("model", run.model, f"{MODEL} goes with data of {', '.join(NAMES)}")
+    if run.model != MODEL:
+        return
+    if run.epochs or set(run.model_args) != {"name"}:
+        raise InputError("model_args", run.model_args, "use {'name': ...} and 0 epochs")
+    for name, field in type(run).__dataclass_fields__.items():
+        if name not in THEIR_OWN and getattr(run, name) not in (field.default, {}):
+            raise InputError(name, getattr(run, name), "a network that others trained has none")
+
+
+@lru_cache(maxsize=4)
+def splits(name, count):
+    """Return (pictures to train read-outs on, pictures, fingerprint) of data of `NAMES`.
+
+    count: pictures, None for all; where there are fewer, they are taken again and again.
+    """
+    train, test = _find(one_of("data", name, NAMES))
+    if count is not None:
+        rounds = -(-count // len(test))
+        test = replace(test, files=(test.files * rounds)[:count])
+    return train, test, test.fingerprint()
+
+
+def train(run, train_images, test_images, watch=None):
+    """Return (`View`, no epochs) of a network that needs no training."""
+    from helpers.models import pretrained
+
+    network = pretrained.load(run.model_args["name"])
+    return View(run, network, train_images, test_images), []
+
+
+@dataclass(frozen=True)
+class View:
+    """Hold what an observer may look at: a `pretrained.Network`, and pictures.
+
+    run: the `Run`, None outside of one. read_out: pictures to train read-outs on.
+    """
+
+    run: object
+    network: object
+    read_out: Pictures
+    pictures: Pictures
+    sizes = SIZES
+    embedded = shift.EMBEDDED
+    few = FEW
+
+    @property
+    def model(self):
+        """Return the network's module."""
+        return self.network.model
+
+    @property
+    def side(self):
+        """Return what the network expects, in px."""
+        return self.network.side
+
+    @property
+    def labels(self):
+        """Return int64 (N,), or None where the labels are not the network's classes."""
+        return self.pictures.labels if self.pictures.classes == self.network.names else None
+
+    def readable(self):
+        """Return (pictures, labels) of what linear read-outs are trained and tested on."""
+        return tuple((part, part.labels) for part in (self.read_out, self.pictures))
+
+    def probabilities(self, pixels):
+        """Return probabilities (N, K) for frames uint8 (N, 3, side, side)."""
+        return torch.cat([self.network.logits(x).softmax(1) for x in pixels.split(CHUNK)])
+
+    def features(self, pixels):
+        """Return the mean of each map at growing depth, a list of (N, C), for frames or pictures.
+
+        Depths are the parts of the network's longest sequence of parts.
+        """
+        if isinstance(pixels, Pictures):
+            pixels = torch.stack([self.centre(picture) for picture in pixels])
+        found = [self._means(x) for x in pixels.split(CHUNK)]
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def centre(self, picture):
+        """Return the middle of a picture as the network is tested on it, (3, side, side)."""
+        edge = round(self.side / self.network.crop)
+        height, width = picture.shape[1:]
+        ratio = edge / min(height, width)
+        small = shift.resize(picture, (round(height * ratio), round(width * ratio)))
+        top, left = ((length - self.side) // 2 for length in small.shape[1:])
+        return small[:, top : top + self.side, left : left + self.side]
+
+    def _means(self, pixels):
+        found = []
+
+        def keep(part, given, maps):  # the mean at once: the next part may overwrite the maps
+            if maps.ndim == 4:
+                found.append(maps.float().mean((2, 3)))
+
+        hooks = [part.register_forward_hook(keep) for part in self._parts]
+        try:
+            self.network.logits(pixels)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found
+
+    @cached_property
+    def _parts(self):
+        rows = [part for part in self.model.children() if isinstance(part, nn.Sequential)]
+        if not rows:
+            raise InputError("network", self.network.name, "it has no sequence of parts")
+        return list(max(rows, key=len))
+
+
+def _find(name):
+    if name == "photographs":
+        files = tuple((photograph, None) for photograph in photos.PHOTOGRAPHS)
+        every = Pictures(files, (), "photographs of scikit-image and scikit-learn")
+        return every[:0], every
+    if name == "birds":
+        return _birds(paths.data() / "cub100")
+    if name == "all_birds":
+        train, test = _birds(paths.data() / "cub100")
+        return train[:0], replace(test, files=train.files + test.files)
+    if name == "imagenet_val":
+        from helpers import folder
+
+        _, val, _ = folder.splits("imagenet")
+        every = Pictures(val.files, _imagenet(), val.source)
+        return every[:0], every
+    every = in_folder(paths.data() / "imagenet_sample")
+    files = tuple((file, label) for label, (file, _) in enumerate(every.files))
+    if len(files) != len(_imagenet()):
+        raise InputError("imagenet_sample", len(files), "use one picture of each of 1,000 classes")
+    every = Pictures(files, _imagenet(), "1,000 pictures, one of each class of ImageNet")
+    return every[:0], every
+
+
+def _birds(root):
+    """Return both splits of the 100 classes of CUB-200-2011 in a folder of its layout."""
+    names = ("classes", "images", "image_class_labels", "train_test_split")
+    parts = {"1": [], "0": []}  # 1 marks what trains
+    try:
+        classes, images, labels, training = (_list(root / f"{name}.txt") for name in names)
+        for number, file in images.items():
+            parts[training[number]].append((str(root / "images" / file), int(labels[number])))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("birds", str(root), f"its lists cannot be read ({cause(error)})") from None
+    source = f"{len(classes)} classes of CUB-200-2011"
+    return tuple(Pictures(tuple(parts[k]), tuple(classes.values()), source) for k in parts)
+
+
+def _list(path):
+    """Return {number: what it stands for} of a list with lines `number, what`."""
+    return dict(line.split(", ", 1) for line in path.read_text().splitlines())
+
+
+@lru_cache(maxsize=1)
+def _imagenet():
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+    return tuple(_IMAGENET_CATEGORIES)

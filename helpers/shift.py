@@ -1,0 +1,200 @@
+"""One-pixel changes of an image: four protocols and two measures (azulay2019, Section 2).
+
+A protocol makes of one picture two frames as a network expects them, which differ by one pixel.
+Frames are uint8 and black is 0: black before any standardisation. Pictures are resized bilinearly
+with antialiasing. What else the paper leaves open is decided here; the reasons stand on the
+paper's page.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from helpers.errors import InputError, one_of, whole
+
+PROTOCOLS = ("crop", "black", "inpainted", "scale")  # of the paper
+TITLES = {"crop": "crop", "black": "embedded in black", "inpainted": "embedded, inpainted",
+          "scale": "scale", "circular": "moved on a torus"}  # fmt: skip
+AREA = (0.08, 1.0)  # of the picture, the share that a crop keeps (Szegedy et al. 2015)
+REACH = 5  # px, of the weighted mean that fills holes
+EMBEDDED = 100  # px, the shorter side of an embedded picture
+
+
+def frames(pictures, protocol, side, seed, size=EMBEDDED):
+    """Return both frames of every picture, uint8 (2, N, C, side, side).
+
+    pictures: N tensors or arrays uint8 (C, H, W), of any sizes. protocol: one of `PROTOCOLS`, or
+    circular.
+    side: px, what the network expects. seed: draws places and crops, for each picture its own, so
+    that they do not depend on the others. size: px, the shorter side of an embedded picture.
+    Raises `InputError` for what does not fit (azulay2019, Section 2).
+    """
+    make = MAKERS[one_of("protocol", protocol, MAKERS)]
+    whole("side", side, 2)
+    whole("size", size, 1, side - 1)
+    made = []
+    for number, picture in enumerate(pictures):
+        picture = torch.as_tensor(picture)
+        if picture.dtype != torch.uint8 or picture.ndim != 3:
+            raise InputError("picture", f"{picture.dtype} {tuple(picture.shape)}",
+                             "use uint8 (C, H, W)")  # fmt: skip
+        made.append(make(picture, side, np.random.default_rng([seed, number]), size))
+    return torch.stack(made, dim=1)
+
+
+def crop(picture, side, rng, _=None):
+    """Return a random square, and that square one pixel down and right, (2, C, side, side).
+
+    The square's area is a uniform share of the picture's, as far as it fits, and its place is
+    uniform. It is resized to side + 1 px, of which the frames are two windows: so the pixel is one
+    of the network's.
+    """
+    height, width = picture.shape[1:]
+    area = rng.uniform(*AREA) * height * width
+    edge = max(1, min(round(area**0.5), height, width))
+    top, left = rng.integers(height - edge + 1), rng.integers(width - edge + 1)
+    square = resize(picture[:, top : top + edge, left : left + edge], (side + 1, side + 1))
+    return torch.stack([square[:, :-1, :-1], square[:, 1:, 1:]])
+
+
+def black(picture, side, rng, size):
+    """Return the picture in black at a random place, and one pixel further down."""
+    return _embedded(picture, side, rng, size)[0]
+
+
+def inpainted(picture, side, rng, size):
+    """Return the same, with what is not the picture filled in by `inpaint`."""
+    return inpaint(*_embedded(picture, side, rng, size))
+
+
+def scale(picture, side, rng, size):
+    """Return the picture in black, and the same one pixel larger with its corner in place."""
+    small, large = (_shrunk(picture, side, size + k) for k in (0, 1))
+    top, left = _place(large, side, rng)
+    return torch.stack([_embed(part, side, top, left) for part in (small, large)])
+
+
+def circular(picture, side, rng, _=None):
+    """Return the picture, and the same moved down by one pixel on a torus; ours."""
+    if tuple(picture.shape[1:]) != (side, side):
+        raise InputError("picture", tuple(picture.shape), f"on a torus it has {side} x {side} px")
+    return torch.stack([picture, picture.roll(1, 1)])
+
+
+MAKERS = {"crop": crop, "black": black, "inpainted": inpainted, "scale": scale,
+          "circular": circular}  # fmt: skip
+
+
+def resize(picture, shape):
+    """Return a picture uint8 (C, H, W) in another shape, bilinearly and antialiased."""
+    if tuple(picture.shape[1:]) == tuple(shape):
+        return picture
+    found = functional.interpolate(picture[None].float(), tuple(shape), mode="bilinear",
+                                   antialias=True, align_corners=False)[0]  # fmt: skip
+    return found.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def inpaint(pixels, there):
+    """Fill holes with weighted means of what is near, again and again until none is left.
+
+    pixels: uint8 (N, C, H, W). there: bool (N, 1, H, W), where the picture is. The weights are
+    binomial over 2 * REACH + 1 px, and only places that are filled count (azulay2019, Section 2:
+    "a weighted average of the non black pixels in its neighborhood").
+    """
+    image, mask = pixels.float(), there.float()
+    taps = torch.tensor([1.0])
+    for _ in range(2 * REACH):
+        taps = functional.conv1d(taps[None, None], torch.ones(1, 1, 2) / 2, padding=1)[0, 0]
+    if not mask.flatten(1).any(1).all():
+        raise InputError("there", "nowhere", "there has to be something to fill holes from")
+    image = image * mask
+    while not mask.all():
+        weight, near = _blur(mask, taps), _blur(image, taps)
+        fresh = (mask == 0) & (weight > 0)
+        image = torch.where(fresh, near / weight.clamp(min=1e-12), image)
+        mask = mask + fresh
+    return image.round_().clamp_(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hold what a network made of pairs of frames, one entry a pair.
+
+    label: int64 (N,), the first frame's top class. top: float32 (N,), its probability there.
+    changed: bool (N,), whether the second frame's top class is another. change: float32 (N,), how
+    far the probability of `label` moved. (azulay2019, Section 2, "P(Top-1 change)" and "mean
+    absolute change".)
+    """
+
+    label: np.ndarray
+    top: np.ndarray
+    changed: np.ndarray
+    change: np.ndarray
+
+    def row(self):
+        """Return both measures with their standard errors, as shares."""
+        n = len(self.changed)
+        return {"P(top-1 change)": self.changed.mean(), "its s.e.": error(self.changed),
+                "mean absolute change": self.change.mean(), "s.e.": error(self.change),
+                "n": n}  # fmt: skip
+
+
+def compare(first, second):
+    """Return the `Change` from probabilities (N, K) of the first frames to those of the second."""
+    if first.shape != second.shape or first.ndim != 2:
+        raise InputError("probabilities", (tuple(first.shape), tuple(second.shape)),
+                         "use two of one shape (N, K)")  # fmt: skip
+    top, label = first.max(1)
+    after = second.gather(1, label[:, None])[:, 0]
+    parts = (label, top, second.argmax(1) != label, (after - top).abs())
+    return Change(*(part.cpu().numpy() for part in parts))
+
+
+def error(values):
+    """Return the standard error of the mean of values (N,)."""
+    values = np.asarray(values, float)
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")
+
+
+def _shrunk(picture, side, size):
+    """Return a picture with its shorter side of `size` px; what is wider than `side` is cut off."""
+    height, width = picture.shape[1:]
+    ratio = size / min(height, width)
+    small = resize(picture, (max(1, round(height * ratio)), max(1, round(width * ratio))))
+    cut = [max(0, length - side + 1) for length in small.shape[1:]]  # leave room to move
+    top, left = (part // 2 for part in cut)
+    return small[:, top : top + side - 1, left : left + side - 1]
+
+
+def _embedded(picture, side, rng, size):
+    """Return frames (2, C, side, side) of a picture moved down, and where it is (2, 1, ...)."""
+    small = _shrunk(picture, side, size)
+    top, left = _place(small, side, rng, down=1)
+    there = torch.ones_like(small[:1])
+    parts = [[_embed(part, side, top + k, left) for k in (0, 1)] for part in (small, there)]
+    return torch.stack(parts[0]), torch.stack(parts[1]) > 0
+
+
+def _place(small, side, rng, down=0):
+    """Draw the corner of an embedded picture that is going to move down by so many px."""
+    height, width = small.shape[1:]
+    return int(rng.integers(side - height - down + 1)), int(rng.integers(side - width + 1))
+
+
+def _embed(small, side, top, left):
+    canvas = small.new_zeros(len(small), side, side)
+    canvas[:, top : top + small.shape[1], left : left + small.shape[2]] = small
+    return canvas
+
+
+def _blur(image, taps):
+    """Return an image (N, C, H, W) blurred along both axes; nothing comes from outside."""
+    channels = image.flatten(0, 1)[:, None]
+    for axis in (2, 3):
+        shape = [1, 1, 1, 1]
+        shape[axis] = len(taps)
+        padding = [len(taps) // 2 if k == axis else 0 for k in (2, 3)]
+        channels = functional.conv2d(channels, taps.to(image).view(shape), padding=padding)
+    return channels.reshape(image.shape)
