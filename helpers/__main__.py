@@ -28,6 +28,14 @@ def main(arguments=None):
         command.add_argument("--seconds", type=float, help="start no run after this time")
     measure = commands.add_parser("gate", help="measure which networks may train in bfloat16")
     measure.set_defaults(action=_gate)
+    stable = commands.add_parser("stability", help="measure how shift-stable a network is")
+    stable.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
+    stable.add_argument("--pictures", default="photographs", help="folder; default: ten with us")
+    stable.add_argument("--protocols", default="crop,black,inpainted,scale")
+    stable.add_argument("--sizes", default="100", help="px of embedded pictures, as 60,100")
+    stable.add_argument("--count", type=_number, help="pairs; default: one of each picture")
+    stable.add_argument("--seed", type=_number, default=0, help="of pictures and places")
+    stable.set_defaults(action=_stability, workers=None)
     for command in (train, measure):
         command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
     options = parser.parse_args(arguments)
@@ -71,6 +79,27 @@ def _detect(options):
     for detector in folders.detectors(options.preset, **fields):
         record = detection.find(detector) or detection.execute(detector, _place(options))
         print(f"{detector.title()}: mAP {100 * record['epochs'][-1]['map']:.1f} %")
+
+
+def _stability(options):
+    from helpers import stability  # slow to import
+
+    def watch(protocol, size):
+        print(protocol, f"at {size} px ..." if size else "...", file=sys.stderr)
+
+    fields = ("network", "pictures", "protocols", "count", "seed", "sizes")
+    asked = {name: getattr(options, name) for name in fields}
+    found = stability.measure(**asked, watch=watch)
+    print(stability.table(found).to_string(index=False))
+    print(f"written to {found.attrs['file']}")
+
+
+def _number(text):
+    """Return a whole number, or the text, for the check that says in one line what is allowed."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _place(options):
