@@ -1,0 +1,206 @@
+"""Section 2 of azulay2019: how often one pixel changes a prediction, and examples of it."""
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+from scipy import stats
+from torch.nn import functional
+
+from helpers import claims, evidence, invariance, natural, shift
+from helpers.errors import InputError
+from helpers.models import architectures, pretrained
+from helpers.verdicts.ivan2019.untrained import ANY
+
+KERAS = {"VGG16": "vgg16", "ResNet50": "resnet50", "InceptionResNetV2": "inception_resnet_v2"}
+STEPS = 30  # px that an object moves in an example
+SIZES = range(80, 131)  # px of one that grows
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Hold what a network says while frames change by one pixel at a time (Figure 1).
+
+    label: the first frame's top class. values: its probability (T,). at: the frame before the
+    largest jump. tops: the top class of each frame.
+    """
+
+    label: str
+    values: np.ndarray
+    at: int
+    tops: tuple
+
+
+def moving(picture, side, size=shift.EMBEDDED, steps=STEPS):
+    """Return frames uint8 (steps + 1, C, side, side) of a picture in black that moves right."""
+    small = _shorter(picture, size)
+    top, left = ((side - length) // 2 for length in (small.shape[1], small.shape[2] + steps))
+    return torch.stack([_embed(small, side, top, left + k) for k in range(steps + 1)])
+
+
+def growing(picture, side, sizes=SIZES):
+    """Return frames (len(sizes), C, side, side) of a picture in black that grows.
+
+    Its upper left corner stays in place.
+    """
+    every = [_shorter(picture, size) for size in sizes]
+    top, left = ((side - length) // 2 for length in every[-1].shape[1:])
+    return torch.stack([_embed(small, side, top, left) for small in every])
+
+
+def curve(network, frames):
+    """Return the `Curve` of a `pretrained.Network` over frames (T, 3, side, side), T > 1."""
+    view = natural.View(None, network, (), ())
+    probabilities = view.probabilities(frames).cpu()
+    top = probabilities.argmax(1).tolist()
+    values = probabilities[:, top[0]].numpy()
+    names = network.names or [str(k) for k in range(probabilities.shape[1])]
+    at = int(np.abs(np.diff(values)).argmax())
+    return Curve(names[top[0]], values, at, tuple(names[k] for k in top))
+
+
+def examples(name, pictures, make):
+    """Return {picture: (frames, `Curve`)} of photographs; make: `moving` or `growing`."""
+    network = pretrained.load(name)
+    frames = {picture: make(natural.read(picture), network.side) for picture in pictures}
+    return {picture: (made, curve(network, made)) for picture, made in frames.items()}
+
+
+def seen(preset):
+    """Return {network: {protocol: packed `shift.Change`}}, and the scale."""
+    found, table = evidence.of("azulay2019", "protocols", preset), {}
+    for row in found.frame.itertuples():
+        for observer, packed in row.observed.items():
+            table.setdefault(row.arguments["name"], {})[observer.removeprefix("pairs_")] = packed
+    return table, found.preset
+
+
+def note(preset):
+    """Return a line that says what the evidence is."""
+    table, scale = seen(preset)
+    count = next(iter(next(iter(table.values())).values()))["n"]
+    source = evidence.of("azulay2019", "protocols", preset).frame.source.iloc[0]
+    return f"Preset {scale}: {count:,} pairs for each network and protocol. {source}."
+
+
+def rates(preset):
+    """Return a dict for each network and protocol: both measures with 95 % intervals.
+
+    changed: Wilson's interval of a share. mac: Student's of a mean. accuracy: of the first frames,
+    None where the labels are not known. n: pairs. Measures are (mean, low, high).
+    """
+    table, _ = seen(preset)
+    return [
+        {"network": network, "protocol": protocol, **_rate(packed)}
+        for network, own in table.items()
+        for protocol, packed in own.items()
+    ]
+
+
+def _rate(packed):
+    changed, _, change = invariance.unpack(packed)
+    share = stats.binomtest(int(changed.sum()), len(changed)).proportion_ci(method="wilson")
+    return {"changed": (changed.mean(), share.low, share.high), "mac": claims.interval(change),
+            "accuracy": packed["accuracy"], "n": packed["n"]}  # fmt: skip
+
+
+def highest(preset):
+    """Return the changes (N,) where the largest share of them is, of Figure 2's networks."""
+    table, scale = seen(preset)
+    theirs = [own for name, own in table.items() if name in KERAS.values()]
+    if scale != "paper" or len(theirs) < len(KERAS):
+        return None, "needs VGG16, ResNet50 and InceptionResNetV2 on ImageNet"
+    every = [invariance.unpack(packed)[0] for own in theirs for packed in own.values()]
+    return {"highest P(top-1 change)": max(every, key=np.mean).astype(float)}, scale
+
+
+def more_than_cropped(preset, protocol):
+    """Return, picture by picture, how many more networks change under a protocol, as a share."""
+    table, scale = seen(preset)
+    return np.mean([_difference(own, protocol, "changed") for own in table.values()], axis=0), scale
+
+
+def least(preset, protocol, against=None, what="changed"):
+    """Return a measure, picture by picture, of the network where its mean is least.
+
+    against: a protocol whose measure is subtracted. what: changed or mac.
+    """
+    table, scale = seen(preset)
+    return min((_difference(own, protocol, what, against) for own in table.values()),
+               key=np.mean), scale  # fmt: skip
+
+
+def parameters_off(_, network):
+    """Return by how many parameters Keras's count of a network differs from Table 3's."""
+    return _counted(network)[0] - _printed(network, "parameters"), ANY
+
+
+def layers_off(_, networks):
+    """Return the largest difference of the longest way through a network from Table 3's depth."""
+    return max(abs(_counted(name)[1] - _printed(name, "depth")) for name in networks), ANY
+
+
+def table3():
+    """Return the lines of Table 3 as printed beside ours, a dict for each network."""
+    return [
+        {"network": network, "parameters": _counted(network)[0],
+         "printed parameters": _printed(network, "parameters"),
+         "depth": _counted(network)[1], "printed depth": _printed(network, "depth")}
+        for network in KERAS
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=len(KERAS))
+def _counted(network):
+    """Return Keras's count of parameters, and the layers on the longest way."""
+    return architectures.keras_count(KERAS[network]), architectures.longest_path(KERAS[network])
+
+
+def _printed(network, name):
+    return claims.row("aw-table3")[1]["numbers"][network][name]
+
+
+def _difference(own, protocol, what, against="crop"):
+    """Return a network's measure under one protocol minus that under another, float64 (N,)."""
+    index = {"changed": 0, "mac": 2}[what]
+    values = invariance.unpack(own[protocol])[index].astype(float)
+    return values - invariance.unpack(own[against])[index] if against else values
+
+
+def _shorter(picture, size):
+    """Return a picture uint8 (C, H, W) with its shorter side of `size` px."""
+    ratio = size / min(picture.shape[1:])
+    return shift.resize(picture, [round(length * ratio) for length in picture.shape[1:]])
+
+
+def _embed(small, side, top, left):
+    """Return a picture on black, (C, side, side), its corner where it should be."""
+    below, right = side - top - small.shape[1], side - left - small.shape[2]
+    if min(top, left, below, right) < 0:
+        raise InputError("picture", tuple(small.shape), f"it has to stay within {side} x {side} px")
+    return functional.pad(small, (left, right, top, below))
+
+
+MEASURES = {
+    "aw-fig1-top": {},
+    "aw-fig1-mid": {},
+    "aw-fig1-bot": {},
+    "aw-fig2": {
+        "highest": highest,
+        "embedded": partial(more_than_cropped, protocol="black"),
+        "inpainted": partial(more_than_cropped, protocol="inpainted"),
+    },
+    "aw-table1": {
+        "crop": partial(least, protocol="crop"),
+        "black": partial(least, protocol="black", against="crop"),
+        "mac": partial(least, protocol="black", against="crop", what="mac"),
+    },
+    "aw-human": {},
+    "aw-table3": {
+        **{name: partial(parameters_off, network=name) for name in KERAS},
+        "depth": partial(layers_off, networks=("VGG16", "ResNet50")),
+        "inception-depth": partial(layers_off, networks=("InceptionResNetV2",)),
+        "accuracy": lambda _: (None, "needs Keras's own weights, and ImageNet-1k"),
+    },
+}
