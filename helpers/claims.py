@@ -112,6 +112,8 @@ def judge_trend(series):
     if series.shape[1] == 2:
         return judge_order(series[:, 0] - series[:, 1])
     mean, low, high = interval(series[:, 0] - series[:, -1])
+    if len(series) == 1:
+        return "undecided", "one repeat shows no trend", mean, low, high, 1
     falling = stats.page_trend_test(series[:, ::-1]).pvalue
     rising = stats.page_trend_test(series).pvalue
     level = (1 - CONFIDENCE) / 2

@@ -101,6 +101,14 @@ def test_a_trend_over_two_levels_is_an_order():
     assert claims.judge_trend([row[::-1] for row in falling])[0] == "not reproduced"
 
 
+def test_a_trend_of_one_repeat_is_undecided():
+    verdict, why, mean, *_, n = claims.judge_trend([[0.5, 0.4, 0.3]])
+    assert (verdict, why, n) == ("undecided", "one repeat shows no trend", 1)
+    assert mean == pytest.approx(0.2)
+    statement = {"says": "x", "rule": "trend", "unit": "points"}
+    assert claims.judge(statement, ([[0.5, 0.4, 0.3]], "quick")).measured() == "20.0 points, n = 1"
+
+
 def test_number_compares_at_paper_scale_only():
     statement = {"says": "x", "rule": "number", "printed": 0.9, "tolerance": 0.01}
     assert claims.judge(statement, ([0.9, 0.9], "study")).verdict == "not run"
