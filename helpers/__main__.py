@@ -30,7 +30,7 @@ def main(arguments=None):
     measure.set_defaults(action=_gate)
     stable = commands.add_parser("stability", help="measure how shift-stable a network is")
     stable.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
-    stable.add_argument("--pictures", default="photographs", help="folder; default: ten photographs")
+    stable.add_argument("--pictures", default="photographs", help="folder; default: ten of ours")
     stable.add_argument("--protocols", default="crop,black,inpainted,scale")
     stable.add_argument("--sizes", default="100", help="px of embedded pictures, as 60,100")
     stable.add_argument("--count", type=_number, help="pairs; default: one of each picture")
