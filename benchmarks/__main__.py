@@ -16,7 +16,7 @@ import torch
 
 from benchmarks import clock, loops, networks, processes
 from benchmarks.clock import Ratio
-from helpers import arrange, orderness, paths, precision, runs, training
+from helpers import arrange, machine, orderness, paths, precision, runs, training
 from helpers.errors import InputError, whole
 
 GEMM = 1024  # rows and columns of the matrices whose product sets the machine's rate
@@ -42,18 +42,18 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    machine = {
+    about = {
         **runs.provenance(),
         "cores": os.cpu_count(),
-        "fast_bfloat16": training.has_fast_bfloat16(),
+        "fast_bfloat16": machine.has_fast_bfloat16(),
         "load_before": round(os.getloadavg()[0], 2),
     }
-    print(_head(machine, options))
+    print(_head(about, options))
     started, measured = time.time(), []
-    for ratio in _everything(machine, options):
+    for ratio in _everything(about, options):
         print(_line(ratio), flush=True)
         measured.append({**asdict(ratio), "seen": ratio.seen, "reached": ratio.reached()})
-    record = {"machine": machine, "options": vars(options), "started": round(started),
+    record = {"machine": about, "options": vars(options), "started": round(started),
               "seconds": round(time.time() - started, 1), "measured": measured}  # fmt: skip
     path = paths.build() / "benchmarks" / "latest.json"
     paths.write_atomic(path, json.dumps(record, indent=1) + "\n")
@@ -61,7 +61,7 @@ def main(arguments=None):
     return 0
 
 
-def _everything(machine, options):
+def _everything(about, options):
     fast = ["float32"] + ["bfloat16"] * machine["fast_bfloat16"]
     for case in networks.CASES:
         yield from _against_usual(case, fast, options)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.networks import CLASSES
-from helpers import datasets, training
+from helpers import datasets, machine, training
 from helpers.runs import Run
 
 SIZES = {1: 60_000, 3: 50_000}  # images by channels: those of MNIST and of CIFAR-10
@@ -28,7 +28,7 @@ def random_images(shape):
 def ours(model, images, batch, precision):
     """Step as `helpers.training.train` does: resident data, and its own `Step`."""
     run = Run("mnist", "mlp", batch=batch, precision=precision)  # the network is given, not built
-    where = training.device()
+    where = machine.device()
     train_set = training._resident(images, run, where)
     model = model.to(where, memory_format=torch.channels_last).train()
     step = training.Step(model, run, training._standardise(images, where), train_set)

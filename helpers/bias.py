@@ -21,6 +21,7 @@ from torch import nn
 
 from helpers import shift
 from helpers.errors import InputError
+from helpers.models import layers
 
 SEED = 5  # of the rolls
 CHUNK = 25  # pictures at a time
@@ -63,12 +64,8 @@ def maps(network, pixels):
     """Return the map of birds, float32 (N, M, M), of frames uint8 (N, 3, side, side)."""
     heads = [part for part in network.model.modules() if isinstance(part, nn.Conv2d)]
     seen = []
-    hook = heads[-1].register_forward_hook(lambda *a: seen.append(a[2])) if heads else None
-    try:
+    with layers.watched(heads[-1:], lambda _, made: seen.append(made)):
         probabilities = network.logits(pixels).softmax(1)
-    finally:
-        if hook:
-            hook.remove()
     if not seen or seen[0].shape[1] != probabilities.shape[1] or len(network.names) != 1000:
         why = "use one of ImageNet whose last convolution makes a map of each class"
         raise InputError("network", network.name, why)

@@ -83,6 +83,14 @@ def interval(values, confidence=CONFIDENCE):
     return mean, mean - half, mean + half
 
 
+def share(flags, method="wilson"):
+    """Return a share and its 95 % interval, from flags (n,); method: wilson, or exact."""
+    flags = np.asarray(flags, bool)
+    found = stats.binomtest(int(flags.sum()), len(flags))
+    low, high = found.proportion_ci(CONFIDENCE, method=method)
+    return float(flags.mean()), float(low), float(high)
+
+
 def judge_order(differences):
     """Judge "A is larger than B" by paired differences A - B, one per seed."""
     mean, low, high = interval(differences)

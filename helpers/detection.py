@@ -22,7 +22,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.transforms.functional import to_tensor
 from tqdm import tqdm
 
-from helpers import checkpoint, folder, models, paths, records, runs, training, voc
+from helpers import checkpoint, folder, machine, models, paths, records, runs, training, voc
 from helpers.errors import InputError, cause, one_of, whole
 from helpers.models.perturbative import FITS
 from helpers.models.vgg import divided
@@ -105,7 +105,7 @@ def train(detector, trainval, test, fingerprint):
     pictures. epochs: dicts (epoch, loss, map, ap: list over `voc.CLASSES`, None where a class has
     no objects, seconds). It can be killed and goes on, see `checkpoint.epochs`.
     """
-    where = training.device()
+    where = machine.device()
     model = network(detector).to(where)
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = training.OPTIMISERS["momentum"](

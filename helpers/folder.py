@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
-from helpers import checkpoint, models, paths, training
+from helpers import checkpoint, machine, models, paths, training
 from helpers.errors import InputError, cause, one_of
 
 NAMES = ("imagenet", "imagenet100")
@@ -85,7 +85,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
     for photographs that cannot be read, and `DivergedError`.
     """
     training.check(run, train_images, test_images)
-    where = training.device()
+    where = machine.device()
     model = models.build(run.model, (3, run.crop, run.crop), len(train_images.classes), run.seed,
                          **run.model_args)  # fmt: skip
     model = model.to(where, memory_format=torch.channels_last)

@@ -3,7 +3,7 @@
 from itertools import product
 from statistics import mean, stdev
 
-from helpers import precision, presets, queue, records, runs, training
+from helpers import machine, precision, presets, queue, records, runs
 from helpers.errors import InputError
 from helpers.models import MODELS
 from helpers.runs import Run
@@ -20,7 +20,7 @@ def measure(workers=None):
     Runs that differ in nothing but precision are paired. Interrupted, it goes on from the runs
     that are done. Raises `InputError` where bfloat16 is not fast.
     """
-    if not training.has_fast_bfloat16():
+    if not machine.has_fast_bfloat16():
         raise InputError(
             "precision", "bfloat16",
             "it is only emulated on this machine, far slower than float32; "

@@ -17,6 +17,7 @@ from torch import nn
 
 from helpers import paths, photos, shift
 from helpers.errors import InputError, cause, one_of
+from helpers.models import layers
 
 NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "all_birds")
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -172,26 +173,19 @@ class View:
 
     def centre(self, picture):
         """Return the middle of a picture as the network is tested on it, (3, side, side)."""
-        edge = round(self.side / self.network.crop)
-        height, width = picture.shape[1:]
-        ratio = edge / min(height, width)
-        small = shift.resize(picture, (round(height * ratio), round(width * ratio)))
+        small = shift.shorter(picture, round(self.side / self.network.crop))
         top, left = ((length - self.side) // 2 for length in small.shape[1:])
         return small[:, top : top + self.side, left : left + self.side]
 
     def _means(self, pixels):
         found = []
 
-        def keep(part, given, maps):  # the mean at once: the next part may overwrite the maps
+        def keep(_, maps):  # the mean at once: the next part may overwrite the maps
             if maps.ndim == 4:
                 found.append(maps.float().mean((2, 3)))
 
-        hooks = [part.register_forward_hook(keep) for part in self._parts]
-        try:
+        with layers.watched(self._parts, keep):
             self.network.logits(pixels)
-        finally:
-            for hook in hooks:
-                hook.remove()
         return found
 
     @cached_property

@@ -1,6 +1,6 @@
 """The precision gate: bfloat16 is used only by model families for which it changed nothing."""
 
-from helpers import paths, records, training
+from helpers import machine, paths, records
 
 GATE = paths.RESULTS / "gate" / "precision.json"
 LIMIT = 0.003  # share of test images: largest mean difference of accuracy that passes
@@ -12,7 +12,7 @@ def choose(run):
     if run.precision not in ("auto", "mixed"):
         return run.precision
     allowed = run.precision == "mixed" or run.model in passed()
-    return "bfloat16" if allowed and training.has_fast_bfloat16() else "float32"
+    return "bfloat16" if allowed and machine.has_fast_bfloat16() else "float32"
 
 
 def passed():

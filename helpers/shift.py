@@ -73,7 +73,7 @@ def scale(picture, side, rng, size):
     """Return the picture in black, and the same one pixel larger with its corner in place."""
     small, large = (_shrunk(picture, side, size + k) for k in (0, 1))
     top, left = _place(large, side, rng)
-    return torch.stack([_embed(part, side, top, left) for part in (small, large)])
+    return torch.stack([embed(part, side, top, left) for part in (small, large)])
 
 
 def circular(picture, side, rng, _=None):
@@ -94,6 +94,20 @@ def resize(picture, shape):
     found = functional.interpolate(picture[None].float(), tuple(shape), mode="bilinear",
                                    antialias=True, align_corners=False)[0]  # fmt: skip
     return found.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def shorter(picture, size):
+    """Return a picture uint8 (C, H, W) with its shorter side of `size` px."""
+    ratio = size / min(picture.shape[1:])
+    return resize(picture, [max(1, round(length * ratio)) for length in picture.shape[1:]])
+
+
+def embed(small, side, top, left):
+    """Return a picture (C, h, w) on black, (C, side, side), its corner where it should be."""
+    below, right = side - top - small.shape[1], side - left - small.shape[2]
+    if min(top, left, below, right) < 0:
+        raise InputError("picture", tuple(small.shape), f"it has to stay within {side} x {side} px")
+    return functional.pad(small, (left, right, top, below))
 
 
 def inpaint(pixels, there):
@@ -160,9 +174,7 @@ def error(values):
 
 def _shrunk(picture, side, size):
     """Return a picture with its shorter side of `size` px; what is wider than `side` is cut off."""
-    height, width = picture.shape[1:]
-    ratio = size / min(height, width)
-    small = resize(picture, (max(1, round(height * ratio)), max(1, round(width * ratio))))
+    small = shorter(picture, size)
     cut = [max(0, length - side + 1) for length in small.shape[1:]]  # leave room to move
     top, left = (part // 2 for part in cut)
     return small[:, top : top + side - 1, left : left + side - 1]
@@ -173,7 +185,7 @@ def _embedded(picture, side, rng, size):
     small = _shrunk(picture, side, size)
     top, left = _place(small, side, rng, down=1)
     there = torch.ones_like(small[:1])
-    parts = [[_embed(part, side, top + k, left) for k in (0, 1)] for part in (small, there)]
+    parts = [[embed(part, side, top + k, left) for k in (0, 1)] for part in (small, there)]
     return torch.stack(parts[0]), torch.stack(parts[1]) > 0
 
 
@@ -181,12 +193,6 @@ def _place(small, side, rng, down=0):
     """Draw the corner of an embedded picture that is going to move down by so many px."""
     height, width = small.shape[1:]
     return int(rng.integers(side - height - down + 1)), int(rng.integers(side - width + 1))
-
-
-def _embed(small, side, top, left):
-    canvas = small.new_zeros(len(small), side, side)
-    canvas[:, top : top + small.shape[1], left : left + small.shape[2]] = small
-    return canvas
 
 
 def _blur(image, taps):

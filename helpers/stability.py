@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from helpers import claims, natural, paths, photos, shift
 from helpers.errors import InputError, one_of, whole
@@ -85,14 +84,6 @@ def table(frame):
     })  # fmt: skip
 
 
-def share(changed):
-    """Return a share and Wilson's 95 % interval of it, from bool (N,)."""
-    changed = np.asarray(changed, bool)
-    found = stats.binomtest(int(changed.sum()), len(changed))
-    low, high = found.proportion_ci(claims.CONFIDENCE, method="wilson")
-    return float(changed.mean()), float(low), float(high)
-
-
 def mean(values):
     """Return a mean and Student's 95 % interval of it, cut to 0 to 1, from values (N,)."""
     middle, low, high = claims.interval(values)
@@ -142,7 +133,7 @@ class Study:
         pairs = self.pairs(part)
         found = {"protocol": part[0], "size": part[1], "n": len(pairs),
                  "pictures": pairs.picture.nunique()}  # fmt: skip
-        for name, interval in (("changed", share), ("change", mean)):
+        for name, interval in (("changed", claims.share), ("change", mean)):
             ends = (name, f"{name}_low", f"{name}_high")
             found |= dict(zip(ends, interval(pairs[name]), strict=True))
         network = self.view.network

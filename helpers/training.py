@@ -5,14 +5,13 @@ import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers import arrange, augment, datasets, degrade, metrics, models
+from helpers import arrange, augment, datasets, degrade, machine, metrics, models
 from helpers.errors import DivergedError, InputError, one_of
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -118,19 +117,6 @@ class View:
                             **self.run.model_args)  # fmt: skip
 
 
-def device():
-    """Return the device that trains: the current GPU, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def has_fast_bfloat16():
-    """Tell whether this machine multiplies bfloat16 matrices in hardware made for it."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and "amx_bf16" in cpu.read_text()
-
-
 def train(run, train_images, test_images, progress=None, watch=None):
     """Train `run` on one split and evaluate it on the other after every epoch.
 
@@ -142,7 +128,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
     is no longer a number.
     """
     check(run, train_images, test_images)
-    where = device()
+    where = machine.device()
     train_set, test_set = (
         _resident(images, run, where, part)
         for part, images in enumerate((train_images, test_images))

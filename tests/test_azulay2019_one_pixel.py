@@ -12,8 +12,8 @@ from torch import nn
 
 from helpers import claims, evidence, invariance, shift
 from helpers.errors import InputError
+from helpers.machine import device
 from helpers.models.pretrained import SCRIPT_FACTS, Network
-from helpers.training import device
 from helpers.verdicts.azulay2019 import one_pixel
 
 COUNT = 400

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision import transforms
 
 from helpers import __main__ as commands
-from helpers import checkpoint, folder, models, paths, precision, runs, training
+from helpers import checkpoint, folder, machine, models, paths, precision, runs, training
 from helpers.errors import InputError
 from helpers.experiments import juefei2018_folders as folders
 from helpers.models.resnet import stage_maps
@@ -243,7 +243,7 @@ def test_a_batch_larger_than_the_folder_is_one_line():
 
 @pytest.mark.parametrize(("fast", "chosen"), ((True, "bfloat16"), (False, "float32")))
 def test_mixed_precision_asks_the_machine_and_no_gate(monkeypatch, fast, chosen):
-    monkeypatch.setattr(training, "has_fast_bfloat16", lambda: fast)
+    monkeypatch.setattr(machine, "has_fast_bfloat16", lambda: fast)
     monkeypatch.setattr(precision, "passed", set)
     assert precision.choose(replace(TINY, precision="mixed")) == chosen
     assert precision.choose(replace(TINY, precision="auto")) == "float32"

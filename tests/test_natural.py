@@ -12,10 +12,10 @@ from torch import nn
 
 from helpers import natural, paths, photos, shift
 from helpers.errors import InputError
+from helpers.machine import device
 from helpers.models import pretrained
 from helpers.models.pretrained import SCRIPT_FACTS, Network
 from helpers.runs import Run
-from helpers.training import device
 
 SIDE = 32
 

@@ -7,7 +7,7 @@ import pytest
 
 from helpers import __main__ as commands
 from helpers import gate as gate_module
-from helpers import models, precision, queue, records, training
+from helpers import machine, models, precision, queue, records
 from helpers.errors import InputError
 from helpers.runs import Run
 
@@ -21,7 +21,7 @@ def gate(monkeypatch, tmp_path):
     """Keep the gate record in an empty folder, and pretend that bfloat16 is fast."""
     path = tmp_path / "gate" / "precision.json"
     monkeypatch.setattr(precision, "GATE", path)
-    monkeypatch.setattr(training, "has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr(machine, "has_fast_bfloat16", lambda: True)
     return path
 
 
@@ -52,7 +52,7 @@ def test_a_family_that_passed_uses_bfloat16_where_it_is_fast(gate, monkeypatch):
     plant(gate)
     assert precision.choose(AUTO) == "bfloat16"
     assert precision.choose(Run("mnist", "vgg")) == "float32"  # not in the record
-    monkeypatch.setattr(training, "has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr(machine, "has_fast_bfloat16", lambda: False)
     assert precision.choose(AUTO) == "float32"
 
 
@@ -153,7 +153,7 @@ def test_measure_pairs_every_family_and_writes_the_record(gate, monkeypatch, cap
 
 
 def test_the_gate_refuses_a_machine_without_fast_bfloat16(gate, monkeypatch, capsys):
-    monkeypatch.setattr(training, "has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr(machine, "has_fast_bfloat16", lambda: False)
     with pytest.raises(InputError, match="precision: 'bfloat16'"):
         gate_module.measure()
     assert commands.main(["gate"]) == 2

@@ -1,5 +1,6 @@
 """Layers and initial weights that several architectures share."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -14,6 +15,17 @@ INITIAL = {
     "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
     "glorot_uniform": nn.init.xavier_uniform_,
 }
+
+
+@contextmanager
+def watched(parts, look):
+    """Within the block, call look(part, output) whenever one of these modules was computed."""
+    hooks = [part.register_forward_hook(lambda one, _, made: look(one, made)) for part in parts]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class Conv3x3(nn.Conv2d):

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers import paths
+from helpers import machine, paths
 from helpers.errors import InputError, cause
 from helpers.models.architectures import (  # noqa: F401  (what needs no weights, in one place)
     LITE,
@@ -24,7 +24,6 @@ from helpers.models.architectures import (  # noqa: F401  (what needs no weights
     longest_path,
     table,
 )
-from helpers.training import device
 
 # sha256 of the files whose content is known; another content is never opened
 DIGESTS = {
@@ -70,7 +69,7 @@ class Network:
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != shape:
             given = f"{x.dtype} {tuple(x.shape)}"
             raise InputError("pixels", given, f"use torch.uint8 (N, *{shape})")
-        x = x.to(device(), torch.float32, memory_format=torch.channels_last)
+        x = x.to(machine.device(), torch.float32, memory_format=torch.channels_last)
         mean, std = (x.new_tensor(v)[:, None, None] for v in (self.mean, self.std))
         return self.model(x.div_(255).sub_(mean).div_(std)).float()
 
@@ -177,7 +176,7 @@ def _downloaded(name):
 
 def _network(name, model, facts, source, digest):
     """Return the `Network`, tried on one black picture."""
-    model = model.eval().to(device(), memory_format=torch.channels_last)
+    model = model.eval().to(machine.device(), memory_format=torch.channels_last)
     network = Network(name, model, **facts, source=source, digest=digest, names=())
     try:
         logits = network.logits(torch.zeros(1, 3, network.side, network.side, dtype=torch.uint8))

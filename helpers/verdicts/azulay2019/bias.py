@@ -8,7 +8,6 @@ statement is not run.
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 
 from helpers import bias, claims, queue, runs
 from helpers.experiments import azulay2019
@@ -49,13 +48,6 @@ def p_values(found, kind, what):
 def rejected(found, kind, what):
     """Return which categories are not uniform, float64 (categories,) of 0 and 1."""
     return (p_values(found, kind, what) < bias.LEVEL).astype(float)
-
-
-def share(values):
-    """Return a share with its exact 95 % interval (Clopper and Pearson); values are 0 or 1."""
-    test = stats.binomtest(int(values.sum()), len(values))
-    interval = test.proportion_ci(claims.CONFIDENCE)
-    return test.statistic, interval.low, interval.high
 
 
 def middle(found, kind):

@@ -13,6 +13,7 @@ import torch
 
 from helpers import evidence, invariance, paths, photos, runs, shift
 from helpers.experiments import azulay2019 as experiments
+from helpers.models import layers
 from helpers.natural import CHUNK, read
 from helpers.presets import preset as get
 
@@ -116,21 +117,13 @@ def responses(network, pixels, modules):
 
     network: a `pretrained.Network`. modules: names of its modules.
     """
-    found = {name: [] for name in modules}
-
-    def keep(name):
-        return lambda module, given, made: found[name].append(made.float().cpu().clone())
-
-    hooks = [network.model.get_submodule(n).register_forward_hook(keep(n)) for n in modules]
-    try:
+    parts = {network.model.get_submodule(name): [] for name in modules}
+    with layers.watched(parts, lambda part, made: parts[part].append(made.float().cpu().clone())):
         for chunk in (torch.zeros_like(pixels[:1]), *pixels.split(CHUNK)):
             network.logits(chunk)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for name in modules:
-        black, *parts = found.pop(name)
-        yield (torch.cat(parts) - black).numpy()
+    for part in list(parts):
+        black, *found = parts.pop(part)
+        yield (torch.cat(found) - black).numpy()
 
 
 @lru_cache(maxsize=64)

@@ -5,11 +5,8 @@ from functools import lru_cache, partial
 
 import numpy as np
 import torch
-from scipy import stats
-from torch.nn import functional
 
 from helpers import claims, evidence, invariance, natural, shift
-from helpers.errors import InputError
 from helpers.models import architectures, pretrained
 from helpers.verdicts.ivan2019.untrained import ANY
 
@@ -34,9 +31,9 @@ class Curve:
 
 def moving(picture, side, size=shift.EMBEDDED, steps=STEPS):
     """Return frames uint8 (steps + 1, C, side, side) of a picture in black that moves right."""
-    small = _shorter(picture, size)
+    small = shift.shorter(picture, size)
     top, left = ((side - length) // 2 for length in (small.shape[1], small.shape[2] + steps))
-    return torch.stack([_embed(small, side, top, left + k) for k in range(steps + 1)])
+    return torch.stack([shift.embed(small, side, top, left + k) for k in range(steps + 1)])
 
 
 def growing(picture, side, sizes=SIZES):
@@ -44,9 +41,9 @@ def growing(picture, side, sizes=SIZES):
 
     Its upper left corner stays in place.
     """
-    every = [_shorter(picture, size) for size in sizes]
+    every = [shift.shorter(picture, size) for size in sizes]
     top, left = ((side - length) // 2 for length in every[-1].shape[1:])
-    return torch.stack([_embed(small, side, top, left) for small in every])
+    return torch.stack([shift.embed(small, side, top, left) for small in every])
 
 
 def curve(network, frames):
@@ -100,8 +97,7 @@ def rates(preset):
 
 def _rate(packed):
     changed, _, change = invariance.unpack(packed)
-    share = stats.binomtest(int(changed.sum()), len(changed)).proportion_ci(method="wilson")
-    return {"changed": (changed.mean(), share.low, share.high), "mac": claims.interval(change),
+    return {"changed": claims.share(changed), "mac": claims.interval(change),
             "accuracy": packed["accuracy"], "n": packed["n"]}  # fmt: skip
 
 
@@ -166,20 +162,6 @@ def _difference(own, protocol, what, against="crop"):
     index = {"changed": 0, "mac": 2}[what]
     values = invariance.unpack(own[protocol])[index].astype(float)
     return values - invariance.unpack(own[against])[index] if against else values
-
-
-def _shorter(picture, size):
-    """Return a picture uint8 (C, H, W) with its shorter side of `size` px."""
-    ratio = size / min(picture.shape[1:])
-    return shift.resize(picture, [round(length * ratio) for length in picture.shape[1:]])
-
-
-def _embed(small, side, top, left):
-    """Return a picture on black, (C, side, side), its corner where it should be."""
-    below, right = side - top - small.shape[1], side - left - small.shape[2]
-    if min(top, left, below, right) < 0:
-        raise InputError("picture", tuple(small.shape), f"it has to stay within {side} x {side} px")
-    return functional.pad(small, (left, right, top, below))
 
 
 MEASURES = {
