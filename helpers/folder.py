@@ -215,7 +215,7 @@ def _standardise(where):
 
 @lru_cache(maxsize=2)
 def _splits(name, root):
-    found = {split: _classes(root / split) for split in ("train", "val")}
+    found = {split: by_class(root / split) for split in ("train", "val")}
     for odd in sorted(set(found["train"]) ^ set(found["val"])):
         where = "train" if odd in found["train"] else "val"
         raise InputError("class folder", str(root / where / odd), "the other split has none such")
@@ -234,14 +234,17 @@ def _splits(name, root):
     return *parts, fingerprint
 
 
-def _classes(folder):
-    """Return {class: paths} of one split, every class with at least one photograph."""
+def by_class(folder):
+    """Return {class: paths} of a folder that has one for each class, in the order of their names.
+
+    Raises `InputError` where there is none, or one without a photograph.
+    """
     from torchvision.datasets import ImageFolder
 
     try:
         listing = ImageFolder(folder, allow_empty=True)
     except FileNotFoundError:
-        why = "it has no folder per class; set DATA_DIR to the folder above imagenet/{train,val}"
+        why = f"it has no folder per class; set DATA_DIR to the folder above imagenet/{folder.name}"
         raise InputError("photographs", str(folder), why) from None
     found = {name: [] for name in listing.classes}
     for path, label in listing.samples:

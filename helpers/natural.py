@@ -24,6 +24,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 MODEL = "pretrained"
 SIZES = (60, 100, 140, 180, 220)  # px of an embedded picture (azulay2019, Figure 6)
 FEW = 250  # pictures at each of these
+SEED = 5  # of the order in which ImageNet's validation pictures are taken
 CHUNK = 25  # frames that are in memory as numbers at a time
 THEIR_OWN = ("data", "model", "model_args", "epochs", "test_size", "observers", "precision")
 
@@ -209,8 +210,14 @@ def _find(name):
     if name == "imagenet_val":
         from helpers import folder
 
-        _, val, _ = folder.splits("imagenet")
-        every = Pictures(val.files, _imagenet(), val.source)
+        root = paths.data() / "imagenet" / "val"
+        found = folder.by_class(root)
+        if len(found) != len(_imagenet()):  # the order of the folders' names is ImageNet's
+            raise InputError("class folders", len(found), f"{root} has to have 1,000")
+        files = [(path, label) for label, of in enumerate(found.values()) for path in of]
+        mixed = np.random.default_rng(SEED).permutation(len(files))  # the first n are of any class
+        files = tuple(files[k] for k in mixed)
+        every = Pictures(files, _imagenet(), "validation pictures of ImageNet, in a drawn order")
         return every[:0], every
     every = in_folder(paths.data() / "imagenet_sample")
     files = tuple((file, label) for label, (file, _) in enumerate(every.files))

@@ -53,6 +53,21 @@ def test_the_middle_ninth_holds_its_area_of_uniform_places():
     assert share["photographed"] > 0.3
 
 
+def test_places_are_compared_picture_by_picture():
+    centre, corner, none = (6, 6, 3), (0, 12, 3), (0, 0, 0)
+    found = {"photographed": [centre, centre, corner, corner, none],
+             "rolled": [centre, corner, centre, none, centre]}  # fmt: skip
+    found = {kind: bias.Places(13, np.arange(5), np.array(cells)) for kind, cells in found.items()}
+    assert verdicts.central(found).tolist() == [0, 1, -1]  # where nothing is found, none is
+
+
+@pytest.mark.parametrize("side", [8, 9, 13])
+def test_the_middle_is_that_of_the_thirds(side):
+    every = np.array([(row, column, 1) for row in range(side) for column in range(side)])
+    places = bias.Places(side, np.zeros(len(every), int), every)
+    assert places.central().sum() == bias.thirds(np.ones((side, side)))[1, 1]
+
+
 @pytest.mark.parametrize("side, areas", [(13, [4, 5, 4]), (9, [3, 3, 3]), (8, [3, 2, 3])])
 def test_thirds_are_cut_where_the_middles_of_cells_lie(side, areas):
     assert np.array_equal(bias.thirds(np.ones((side, side))), np.outer(areas, areas))
@@ -87,6 +102,8 @@ def network(bird=bias.BIRDS[3], classes=1000):
 class Spots:
     """Pictures with one bright cell each, as `natural.Pictures`."""
 
+    classes, source = ("spots",), "spots"
+
     def __init__(self, cells, labels=None):
         self.cells, self.labels = cells, labels
 
@@ -104,9 +121,13 @@ class Spots:
             yield picture
 
 
-def seen(cells, **how):
-    spots = Spots(np.asarray(cells), torch.arange(len(cells)) % CLASSES)
-    return bias.positions(natural.View(None, network(**how), spots, spots))
+def seen(cells, own=None, **how):
+    """Return what is observed on spots; own: which of the network's classes they are, if any."""
+    labels = torch.arange(len(cells)) % CLASSES if own is None else torch.tensor(own)
+    spots, made = Spots(np.asarray(cells), labels), network(**how)
+    if own is not None:
+        spots.classes = made.names
+    return bias.positions(natural.View(None, made, spots, spots))
 
 
 def test_observer_finds_the_spot_and_the_roll_moves_it():
@@ -134,6 +155,20 @@ def test_what_is_no_bird_is_no_place():
     places = bias.read(seen([(1, 1), (2, 2)], bird=0))
     assert places["photographed"].cells[:, 2].tolist() == [0, 0]
     assert places["photographed"].heat().sum() == 0
+
+
+def test_of_a_known_class_only_its_own_map_counts():
+    places = bias.read(seen([(1, 1), (2, 2), (5, 6)], own=[0, 817, 0], bird=817))
+    assert places["photographed"].cells[:, 2].tolist() == [0, 1, 0]
+    assert places["photographed"].cells[1, :2].tolist() == [2, 2]
+    assert places["photographed"].labels.tolist() == [0, 817, 0]  # more than a byte holds
+
+
+def test_pictures_without_labels_have_no_places():
+    spots = Spots(np.array([(1, 1)]))
+    with pytest.raises(InputError) as error:
+        bias.positions(natural.View(None, network(), spots, spots))
+    one_line(error, "spots", "labels")
 
 
 def test_bird_classes_are_birds():
@@ -176,10 +211,11 @@ def test_all_birds_are_both_splits_with_their_labels(folders):
     assert [tuple(picture.shape) for picture in every] == [(3, 7, 9)] * 3
 
 
-def test_the_experiment_is_one_run_at_study_only():
+def test_the_experiment_is_two_runs_at_study_only():
     assert [azulay2019.bias(name) for name in ("smoke", "quick", "paper")] == [[], [], []]
-    (run,) = azulay2019.bias("study")
-    assert (run.data, run.observers) == ("all_birds", ("positions",))
+    found = [(run.data, run.test_size, run.observers) for run in azulay2019.bias("study")]
+    seen = ("positions",)
+    assert found == [("imagenet_sample", 1_000, seen), ("all_birds", None, seen)]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -191,7 +227,8 @@ def test_measures_read_the_published_record_or_say_what_is_needed(there, monkeyp
         for name, measure in verdicts.MEASURES["aw-fig5"].items():
             values, scale = measure("smoke")
             if there and name != "categories":  # which no record of ours can judge
-                assert len(values) == CLASSES and scale == "study"
+                assert len(values) == (64 if name == "photographs" else CLASSES)
+                assert scale == "study"
             else:
                 assert values is None and "needs" in scale
     finally:

@@ -156,6 +156,28 @@ def test_the_sample_has_one_picture_of_each_class(monkeypatch):
     assert test.files[7][0].endswith("n0007_name.jpg")
 
 
+def test_imagenet_needs_its_validation_pictures_only(monkeypatch):
+    names = natural._imagenet()[:5]
+    monkeypatch.setattr(natural, "_imagenet", lambda: names)
+    root = paths.data() / "imagenet" / "val"
+    for label in range(5):
+        for number in range(4):
+            if label or number < 2:
+                save(root / f"n{label:04}" / f"{number}.png")
+    natural.splits.cache_clear()
+    _, every, _ = natural.splits("imagenet_val", None)
+    assert sorted(every.files) == [
+        (str(root / f"n{label:04}" / f"{number}.png"), label)
+        for label in range(5) for number in range(4) if label or number < 2
+    ]  # fmt: skip
+    assert every.classes == names
+    assert len(set(every.labels[:9].tolist())) > 3  # a few are of many classes
+    assert natural.splits("imagenet_val", 9)[1].files == every.files[:9]
+    save(root / "n0005" / "0.png")
+    natural.splits.cache_clear()
+    fails(lambda: natural.splits("imagenet_val", None), 6, "1,000")
+
+
 LISTS = {
     "classes": ["0, Black_footed_Albatross", "1, Laysan_Albatross"],
     "images": ["0, a/0.png", "1, a/1.png", "2, b/0.png", "3, b/1.png"],

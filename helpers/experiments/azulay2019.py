@@ -88,9 +88,14 @@ def birds(preset):
 
 
 def bias(preset):
-    """Return the network that says where each bird is (Figure 5), at `study` only."""
-    names = LITE[:1] if get(preset).name == "study" else ()
-    return [_looked_at("all_birds", name, "positions", None) for name in names]
+    """Return the network that says where objects are (Figure 5), at `study` only.
+
+    On photographs, and on birds, whose pictures were cut to them.
+    """
+    if get(preset).name != "study":
+        return []
+    data = {"imagenet_sample": SCALES["study"].pictures, "all_birds": None}
+    return [_looked_at(name, LITE[0], "positions", count) for name, count in data.items()]
 
 
 GRIDS = {
