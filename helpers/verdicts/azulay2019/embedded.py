@@ -11,18 +11,24 @@ PRINTED = {"near 220 px": 220, "near 100 px": 100}
 def by_network(preset, kind, what="changed"):
     """Return {network: measure (sizes,)}, the sizes in px, and the scale.
 
-    kind: shift or scale. what: changed, the share of changed predictions, or mac.
+    kind: shift or scale. what: changed, the share of changed predictions; mac; or accuracy of the
+    first frames, nan where no labels are known.
     """
     found = evidence.of("azulay2019", "embedded_sizes", preset)
-    index = {"changed": 0, "mac": 2}[what]
     values, sizes = {}, []
     for row in found.frame.itertuples():
         if KINDS[kind] in row.observed:
             packed = row.observed[KINDS[kind]]
             sizes = sorted(map(int, packed))
-            means = [invariance.unpack(packed[str(size)])[index].mean() for size in sizes]
-            values[row.arguments["name"]] = np.array(means)
+            means = [_mean(packed[str(size)], what) for size in sizes]
+            values[row.arguments["name"]] = np.array(means, float)
     return values, sizes, found.preset
+
+
+def _mean(packed, what):
+    if what == "accuracy":
+        return packed["accuracy"]
+    return invariance.unpack(packed)[{"changed": 0, "mac": 2}[what]].mean()
 
 
 def note(preset):
