@@ -3,9 +3,11 @@
 A run of seconds is simply made again; those that take days, on folders of photographs, are kept.
 """
 
+import fcntl
 import hashlib
 import io
 import sys
+from contextlib import contextmanager
 
 import torch
 from tqdm import tqdm
@@ -38,6 +40,18 @@ def epochs(file, count, parts, train_epoch, title):
         said = ", ".join(f"{k} {v}" for k, v in rows[-1].items() if isinstance(v, float))
         tqdm.write(f"{title}: epoch {epoch} of {count}: {said}", file=sys.stderr)
     return rows
+
+
+@contextmanager
+def alone(file):
+    """Keep other processes from training what is kept in the checkpoint `file`, within the block.
+
+    They wait; the lock of a process that was killed is gone with it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read(file, where="cpu"):

@@ -60,10 +60,16 @@ def standardisation(images):
 
 
 def channel(images, which):
-    """Keep all channels (`all`) or one of an RGB image (`red`, `green`, `blue`)."""
-    one_of("channels", which, ("all", "red", "green", "blue"))
+    """Keep all channels (`all`) or one of an RGB image (`red`, `green`, `blue`).
+
+    `rgb` gives a grey image three equal channels, and leaves one that has three as it is.
+    """
+    one_of("channels", which, ("all", "red", "green", "blue", "rgb"))
     if which == "all":
         return images
+    if which == "rgb":
+        count = 3 // images.pixels.shape[1]
+        return replace(images, pixels=images.pixels.repeat(count, axis=1))
     if images.pixels.shape[1] != 3:
         raise InputError("channels", which, f"{images.name} has {images.pixels.shape[1]} channel")
     k = ("red", "green", "blue").index(which)

@@ -15,18 +15,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers import paths, photos, shift
+from helpers import machine, paths, photos, shift
 from helpers.errors import InputError, cause, one_of
 from helpers.models import layers
 
-NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "all_birds")
+NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "all_birds", "cub200",
+         "flowers102", "pets")  # fmt: skip
 SUFFIXES = (".jpg", ".jpeg", ".png")
-MODEL = "pretrained"
+MODEL, TUNED = "pretrained", "finetuned"
 SIZES = (60, 100, 140, 180, 220)  # px of an embedded picture (azulay2019, Figure 6)
 FEW = 250  # pictures at each of these
-SEED = 5  # of the order in which ImageNet's validation pictures are taken
+SEED = 5  # of the orders in which pictures are drawn
 CHUNK = 25  # frames that are in memory as numbers at a time
-THEIR_OWN = ("data", "model", "model_args", "epochs", "test_size", "observers", "precision")
+THEIR_OWN = {"data", "model", "model_args", "epochs", "test_size", "observers", "precision"}
+LEARNT = {"seed", "optimiser", "lr", "decay", "batch", "weight_decay", "drops", "augment"}
 
 
 @dataclass(frozen=True)
@@ -34,23 +36,34 @@ class Pictures:
     """Hold the names of pictures, which are read when they are iterated over.
 
     files: of each (path, or a name in `photos.PHOTOGRAPHS`; label or None). classes: names of the
-    labels, () where there are none. source: a line that says where the pictures come from.
+    labels, () where there are none. source: a line that says where the pictures come from. boxes:
+    (left, top, right, bottom) of what is shown of each, in px, or () for whole pictures.
     """
 
     files: tuple
     classes: tuple
     source: str
+    boxes: tuple = ()
 
     def __len__(self):
         return len(self.files)
 
     def __getitem__(self, part):
-        return replace(self, files=self.files[part])
+        return self.pick(range(len(self))[part])
+
+    def pick(self, rows):
+        """Return the pictures with these numbers, in their order."""
+        rows = list(rows)
+        files, boxes = (tuple(of[k] for k in rows if of) for of in (self.files, self.boxes))
+        return replace(self, files=files, boxes=boxes)
 
     def __iter__(self):
         """Yield uint8 (3, H, W) of each."""
-        for file, _ in self.files:
-            yield read(file)
+        for (file, _), box in self._boxed():
+            yield within(read(file), box, file) if box else read(file)
+
+    def _boxed(self):
+        return zip(self.files, self.boxes or [None] * len(self), strict=True)
 
     @property
     def labels(self):
@@ -59,11 +72,12 @@ class Pictures:
         return None if None in labels else torch.tensor(labels)
 
     def fingerprint(self):
-        """Return a sha256 of names, sizes and labels, 64 hex digits."""
+        """Return a sha256 of names, sizes, labels and boxes, 64 hex digits."""
         digest = hashlib.sha256(self.source.encode())
-        for file, label in self.files:
+        for (file, label), box in self._boxed():
             size = 0 if file in photos.PHOTOGRAPHS else Path(file).stat().st_size
-            digest.update(f"{Path(file).name} {label} {size}\n".encode())
+            shown = f" {box}" if box else ""
+            digest.update(f"{Path(file).name} {label} {size}{shown}\n".encode())
         return digest.hexdigest()
 
 
@@ -80,6 +94,25 @@ def read(file):
         raise InputError("picture", str(file), f"it cannot be read ({cause(error)})") from None
 
 
+def within(picture, box, file):
+    """Return the part uint8 (3, h, w) of a picture in a box, without what lies outside of it.
+
+    Raises `InputError`, which names the `file`, where nothing is left.
+    """
+    left, top, right, bottom = (max(0, edge) for edge in box)
+    part = picture[:, top:bottom, left:right]
+    if not part.numel():
+        raise InputError("picture", str(file), f"nothing of it is in its box {box}")
+    return part
+
+
+def middle(picture, shorter, side):
+    """Return the middle (3, side, side) of a picture whose shorter side is made `shorter` px."""
+    small = shift.shorter(picture, shorter)
+    top, left = ((length - side) // 2 for length in small.shape[1:])
+    return small[:, top : top + side, left : left + side]
+
+
 def in_folder(folder):
     """Return all pictures under a folder, in the order of their names, without labels."""
     folder = Path(folder)
@@ -92,14 +125,16 @@ def in_folder(folder):
 
 def check(run):
     """Raise `InputError` where a run on pictures asks for what cannot be done."""
-    if (run.model == MODEL) != (run.data in NAMES):
-        raise InputError("model", run.model, f"{MODEL} goes with data of {', '.join(NAMES)}")
-    if run.model != MODEL:
+    if (run.model in (MODEL, TUNED)) != (run.data in NAMES):
+        names = ", ".join(NAMES)
+        raise InputError("model", run.model, f"{MODEL} and {TUNED} go with data of {names}")
+    if run.data not in NAMES:
         return
-    if run.epochs or set(run.model_args) != {"name"}:
+    if run.model == MODEL and (run.epochs or set(run.model_args) != {"name"}):
         raise InputError("model_args", run.model_args, "use {'name': ...} and 0 epochs")
+    allowed = THEIR_OWN if run.model == MODEL else THEIR_OWN | LEARNT
     for name, field in type(run).__dataclass_fields__.items():
-        if name not in THEIR_OWN and getattr(run, name) not in (field.default, {}):
+        if name not in allowed and getattr(run, name) not in (field.default, {}):
             raise InputError(name, getattr(run, name), "a network that others trained has none")
 
 
@@ -111,8 +146,7 @@ def splits(name, count):
     """
     train, test = _find(one_of("data", name, NAMES))
     if count is not None:
-        rounds = -(-count // len(test))
-        test = replace(test, files=(test.files * rounds)[:count])
+        test = test.pick(k % len(test) for k in range(count))
     return train, test, test.fingerprint()
 
 
@@ -172,11 +206,27 @@ class View:
         found = [self._means(x) for x in pixels.split(CHUNK)]
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
+    @property
+    def device(self):
+        """Return where the network is."""
+        return machine.device()
+
+    def sample(self, count):
+        """Return (frames uint8 (n, 3, side, side), labels int64 (n,)) of pictures drawn at random.
+
+        n: `count`, or all there are. The draw is the same for all networks.
+        """
+        drawn = np.random.default_rng(SEED).permutation(len(self.pictures))[:count]
+        chosen = self.pictures.pick(drawn)
+        return torch.stack([self.centre(picture) for picture in chosen]), chosen.labels
+
+    def scores(self, images):
+        """Return logits (N, K) of images (N, 3, side, side) of values 0 to 255; differentiable."""
+        return self.network.model(self.network.standardise(images)).float()
+
     def centre(self, picture):
         """Return the middle of a picture as the network is tested on it, (3, side, side)."""
-        small = shift.shorter(picture, round(self.side / self.network.crop))
-        top, left = ((length - self.side) // 2 for length in small.shape[1:])
-        return small[:, top : top + self.side, left : left + self.side]
+        return middle(picture, round(self.side / self.network.crop), self.side)
 
     def _means(self, pixels):
         found = []
@@ -198,15 +248,14 @@ class View:
 
 
 def _find(name):
+    from helpers import species
+
+    if name in species.SPLITS:
+        return species.SPLITS[name]()
     if name == "photographs":
         files = tuple((photograph, None) for photograph in photos.PHOTOGRAPHS)
         every = Pictures(files, (), "photographs of scikit-image and scikit-learn")
         return every[:0], every
-    if name == "birds":
-        return _birds(paths.data() / "cub100")
-    if name == "all_birds":
-        train, test = _birds(paths.data() / "cub100")
-        return train[:0], replace(test, files=train.files + test.files)
     if name == "imagenet_val":
         from helpers import folder
 
@@ -225,25 +274,6 @@ def _find(name):
         raise InputError("imagenet_sample", len(files), "use one picture of each of 1,000 classes")
     every = Pictures(files, _imagenet(), "1,000 pictures, one of each class of ImageNet")
     return every[:0], every
-
-
-def _birds(root):
-    """Return both splits of the 100 classes of CUB-200-2011 in a folder of its layout."""
-    names = ("classes", "images", "image_class_labels", "train_test_split")
-    parts = {"1": [], "0": []}  # 1 marks what trains
-    try:
-        classes, images, labels, training = (_list(root / f"{name}.txt") for name in names)
-        for number, file in images.items():
-            parts[training[number]].append((str(root / "images" / file), int(labels[number])))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError("birds", str(root), f"its lists cannot be read ({cause(error)})") from None
-    source = f"{len(classes)} classes of CUB-200-2011"
-    return tuple(Pictures(tuple(parts[k]), tuple(classes.values()), source) for k in parts)
-
-
-def _list(path):
-    """Return {number: what it stands for} of a list with lines `number, what`."""
-    return dict(line.split(", ", 1) for line in path.read_text().splitlines())
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from helpers import (
     augment,
     datasets,
     degrade,
+    finetune,
     folder,
     models,
     natural,
@@ -32,11 +33,12 @@ TRAINING_VERSION = 1  # raise it when the same run would train differently
 class Run:
     """Say everything about one training.
 
-    data: name for `datasets.load`, or in `folder.NAMES` or `natural.NAMES`.
+    data: name for `datasets.load`, or in `folder.NAMES` or `natural.NAMES`; on the last the model
+    is pretrained, with 0 epochs, or finetuned (`finetune.train`).
     train_size, test_size: images, None for whole splits.
     arrangement: `arrange.from_spec`'s description, {} for natural images.
-    channels: all, red, green or blue. model, model_args: name and arguments for `models.build`;
-    none, with 0 epochs, only looks at the data.
+    channels: all, red, green, blue, or rgb, a grey image three times. model, model_args: name and
+    arguments for `models.build`; none, with 0 epochs, only looks at the data.
     lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
     precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
     and the precision gate passed the model, or mixed, which asks no gate.
@@ -75,7 +77,8 @@ class Run:
 
     def __post_init__(self):
         one_of("data", self.data, (*datasets.NAMES, *folder.NAMES, *natural.NAMES))
-        one_of("model", self.model, ("none", natural.MODEL, *models.MODELS))
+        known = ("none", natural.MODEL, natural.TUNED, *models.MODELS)
+        one_of("model", self.model, known)
         if self.model == "none" and self.epochs:
             raise InputError("epochs", self.epochs, "without a model there are 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
@@ -84,7 +87,7 @@ class Run:
         self._check_looks()
         self._check_drops()
         if self.degradation:
-            one_of("degradation.kind", self.degradation.get("kind"), degrade.KINDS)
+            one_of("degradation.kind", self.degradation.get("kind"), degrade.SPECS)
         for name, least in (("seed", 0), ("epochs", 0), ("batch", 1), ("sample", 0), ("crop", 1)):
             whole(name, getattr(self, name), least)
         for name in ("lr", "decay", "weight_decay"):
@@ -95,6 +98,7 @@ class Run:
             raise InputError("model_args", name, "the data and the seed decide it")
         folder.check(self)
         natural.check(self)
+        finetune.check(self)
 
     def _check_looks(self):
         asked = self.watch or {"steps": [], "observers": []}
@@ -170,7 +174,7 @@ def execute(run, place=None):
         seen = {name: OBSERVERS[name](view) for name in run.watch["observers"]}
         watched.append({"step": step, **seen})
 
-    way = next((m for m in (folder, natural) if run.data in m.NAMES), training)
+    way = _way(run)
     view, epochs = way.train(replace(run, precision=chosen), train_images, test_images, watch=look)
     record = {
         "run": run.spec(),
@@ -191,6 +195,13 @@ def execute(run, place=None):
     path = _local(run) if place is None else place / _local(run).name
     records.write(path, record)
     return record
+
+
+def _way(run):
+    """Return the module that trains `run`."""
+    if run.model == natural.TUNED:
+        return finetune
+    return next((way for way in (folder, natural) if run.data in way.NAMES), training)
 
 
 def _splits(run):

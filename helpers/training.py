@@ -93,6 +93,20 @@ class View:
         """Return the model's probabilities (N, K) for pixels uint8 (N, C, H, W)."""
         return torch.cat([self.model(x).float().softmax(1) for x in self._batches(pixels)])
 
+    @property
+    def device(self):
+        """Return where the network and the images are."""
+        return self.test[0].device
+
+    def sample(self, count):
+        """Return (images uint8 (n, C, H, W), labels int64 (n,)): the first `count` test images."""
+        return tuple(part[:count] for part in self.test)
+
+    def scores(self, images):
+        """Return logits (N, K) of images (N, C, H, W) of values 0 to 255; differentiable."""
+        with autocast(images.device, self.run.precision):
+            return self.model(self.standardise(images.clone())).float()
+
     def features(self, pixels):
         """Return the mean of each map after each of the model's `layers`, a list of (N, C)."""
         if not hasattr(self.model, "layers"):

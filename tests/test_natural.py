@@ -1,5 +1,6 @@
 """Pictures of any size, and what a network that others trained is shown of them."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,55 @@ def test_a_fingerprint_is_of_names_sizes_and_labels(tmp_path):
     assert natural.Pictures(((file, 1), ("cat", 0)), (), "x").fingerprint() != base
 
 
+def test_a_fingerprint_without_boxes_is_of_names_labels_and_sizes_alone(tmp_path):
+    """Published records depend on it."""
+    files = [save(tmp_path / name) for name in ("a.png", "b.png")]
+    text = "".join(f"{Path(file).name} 4 {Path(file).stat().st_size}\n" for file in files)
+    found = natural.Pictures(tuple((file, 4) for file in files), (), "x").fingerprint()
+    assert found == hashlib.sha256(f"x{text}".encode()).hexdigest()
+
+
+def numbered(path):
+    """Write a picture of 8 by 6 px in which each tells its row (red) and column (green)."""
+    rows, columns = np.mgrid[:6, :8].astype(np.uint8)
+    Image.fromarray(np.stack([rows, columns, rows], 2)).save(path)
+    return str(path)
+
+
+def test_a_picture_is_cropped_to_its_box(tmp_path):
+    """The box is cut to the picture."""
+    file = numbered(tmp_path / "a.png")
+    boxes = ((2, 1, 5, 4), (0, 0, 8, 6), (-3, -2, 2, 3), (6, 4, 90, 70))
+    pictures = natural.Pictures(((file, 0),) * 4, ("a",), "x", boxes)
+    seen = [(tuple(p.shape[1:]), p[:2, 0, 0].tolist()) for p in pictures]
+    assert seen == [((3, 3), [1, 2]), ((6, 8), [0, 0]), ((3, 2), [0, 0]), ((2, 2), [4, 6])]
+
+
+def test_boxes_go_with_their_pictures(tmp_path):
+    files = tuple((numbered(tmp_path / f"{k}.png"), k) for k in range(4))
+    boxes = tuple((k, 0, k + 1, 1) for k in range(4))
+    pictures = natural.Pictures(files, (), "x", boxes)
+    for part, kept in ((pictures[1:3], [1, 2]), (pictures.pick([3, 0, 3]), [3, 0, 3])):
+        assert part.labels.tolist() == kept
+        assert [int(picture[1, 0, 0]) for picture in part] == kept
+    assert pictures[:0].boxes == () and list(pictures[:0]) == []
+    with pytest.raises(ValueError, match="zip"):
+        list(replace(pictures, files=files[:2]))
+
+
+@pytest.mark.parametrize("box", [(3, 1, 3, 4), (5, 1, 2, 4), (8, 0, 9, 6), (-4, 0, 0, 6)])
+def test_a_box_that_shows_nothing_is_named_with_its_picture(box, tmp_path):
+    file = numbered(tmp_path / "a.png")
+    fails(lambda: list(natural.Pictures(((file, 0),), (), "x", (box,))), "a.png", box)
+
+
+def test_boxes_count_in_the_fingerprint(tmp_path):
+    files = ((save(tmp_path / "a.png"), 0), (save(tmp_path / "b.png"), 1))
+    boxes = ((0, 0, 1, 1), (0, 0, 2, 2))
+    found = {natural.Pictures(files, (), "x", of).fingerprint() for of in ((), boxes, boxes[::-1])}
+    assert len(found) == 3
+
+
 def test_photographs_are_taken_again_where_there_are_too_few():
     train, test, fingerprint = natural.splits("photographs", None)
     assert len(train) == 0 and [file for file, _ in test.files] == list(photos.PHOTOGRAPHS)
@@ -176,51 +226,6 @@ def test_imagenet_needs_its_validation_pictures_only(monkeypatch):
     save(root / "n0005" / "0.png")
     natural.splits.cache_clear()
     fails(lambda: natural.splits("imagenet_val", None), 6, "1,000")
-
-
-LISTS = {
-    "classes": ["0, Black_footed_Albatross", "1, Laysan_Albatross"],
-    "images": ["0, a/0.png", "1, a/1.png", "2, b/0.png", "3, b/1.png"],
-    "image_class_labels": ["0, 0", "1, 0", "2, 1", "3, 1"],
-    "train_test_split": ["0, 1", "1, 0", "2, 1", "3, 0"],
-}
-
-
-def birds(**changed):
-    """Write a tiny folder of the birds' layout and return both splits."""
-    root = paths.data() / "cub100"
-    for line in LISTS["images"]:
-        save(root / "images" / line.split(", ")[1])
-    for name, lines in {**LISTS, **changed}.items():
-        (root / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    return natural.splits("birds", None)
-
-
-def test_birds_are_split_by_their_lists():
-    train, test, _ = birds()
-    assert [file.rpartition("images/")[2] for file, _ in train.files] == ["a/0.png", "b/0.png"]
-    assert [file.rpartition("images/")[2] for file, _ in test.files] == ["a/1.png", "b/1.png"]
-    assert train.labels.tolist() == test.labels.tolist() == [0, 1]
-    assert train.classes == ("Black_footed_Albatross", "Laysan_Albatross")
-    assert train.source == test.source == "2 classes of CUB-200-2011"
-    assert [tuple(picture.shape) for picture in train] == [(3, 6, 8)] * 2
-
-
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("images", ["0 a/0.png"]),
-        ("image_class_labels", ["0, 0", "1, 0"]),
-        ("image_class_labels", ["0, 0", "1, 0", "2, one", "3, 1"]),
-        ("train_test_split", ["0, 1", "1, 0", "2, 1", "3, 2"]),
-    ],
-)
-def test_lists_of_birds_that_do_not_fit(name, lines):
-    fails(lambda: birds(**{name: lines}), "birds", "cub100", "lists")
-
-
-def test_birds_that_are_not_there():
-    fails(lambda: natural.splits("birds", None), "birds", "cub100", "lists", "classes.txt")
 
 
 def run(**changed):

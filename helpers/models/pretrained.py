@@ -69,9 +69,13 @@ class Network:
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != shape:
             given = f"{x.dtype} {tuple(x.shape)}"
             raise InputError("pixels", given, f"use torch.uint8 (N, *{shape})")
-        x = x.to(machine.device(), torch.float32, memory_format=torch.channels_last)
+        return self.model(self.standardise(x)).float()
+
+    def standardise(self, pixels):
+        """Return what the model gets, float32, for images (N, 3, H, W) of values 0 to 255."""
+        x = pixels.to(machine.device(), torch.float32, memory_format=torch.channels_last)
         mean, std = (x.new_tensor(v)[:, None, None] for v in (self.mean, self.std))
-        return self.model(x.div_(255).sub_(mean).div_(std)).float()
+        return (x / 255).sub_(mean).div_(std)
 
 
 @lru_cache(maxsize=4)
