@@ -115,4 +115,5 @@ def table(wanted, found):
             "watched": record.get("watched"),
         }
         rows += [about | epoch for epoch in record["epochs"] or [{"epoch": 0}]]
-    return pd.DataFrame(rows).drop_duplicates(["key", "epoch"], ignore_index=True)
+    frame = pd.DataFrame(rows, columns=None if rows else ["key", "epoch"])
+    return frame.drop_duplicates(["key", "epoch"], ignore_index=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers import invariance, metrics, orderness
+from helpers import invariance, metrics, orderness, robustness
 from helpers.errors import InputError
 from helpers.models.resnet import stage_maps
 
@@ -172,4 +172,5 @@ OBSERVERS = {
     "map_orderness": map_orderness,
     "kernel_orderness": kernel_orderness,
     **invariance.OBSERVERS,
+    **robustness.OBSERVERS,
 }

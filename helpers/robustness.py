@@ -1,0 +1,222 @@
+"""What a run records about degraded images (rodner2016): observers, and how to read them.
+
+A view gives `sample(count)` (frames uint8 (n, C, H, W) and their labels) and `scores(images)`
+(logits of values 0 to 255); see `training.View` and `natural.View`. All networks and filters see
+the same draws of noise where they see the same frames, so that they can be compared in pairs.
+"""
+
+import numpy as np
+import torch
+
+from helpers import degrade, denoise, metrics, sensitivity
+
+SEED = 6  # of the noise
+CHUNK = 25  # images that are perturbed at a time
+DRAWS = 10  # of each image (rodner2016, Section 4)
+MANY = 100  # where the number of draws is the question
+PICTURES = 200  # that are shown at every level
+LEVELS = {
+    "rgb": (2, 4, 8, 16, 32),
+    "intensity": (2, 4, 8, 16, 32),
+    "saturation": (4, 8, 16, 32, 64),
+    "hue": (4, 8, 16, 32, 64),
+    "local_hue": (4, 8, 16, 32, 64),
+    "pepper": (0.005, 0.01, 0.02, 0.04, 0.08),
+    "translation": (1, 2, 4, 8, 16),
+    "rotation": (180,),
+    "upside_down": (1,),
+    "left_right": (1,),
+}
+COMBINED = (("intensity", 4), ("pepper", 0.02))  # Section 5
+FILTERED = ("rgb", "pepper")  # Figure 4
+PREDICTED = {  # Figure 6
+    "rgb": (1, 4),
+    "translation": (0.5, 2),
+    "pepper": (0.001, 0.01),
+    "pepper_pixels": (0.001, 0.01),
+}
+HUES = 256  # bins of the entropy of hue
+
+
+def noise(kind):
+    """Return the observer of one degradation at all of its `LEVELS`."""
+    return lambda view: _shown(view, {f"{level:g}": [(kind, level)] for level in LEVELS[kind]})
+
+
+def combined(view):
+    """Return what two degradations do, alone and one after the other (Section 5)."""
+    one, other = ([step] for step in COMBINED)
+    return _shown(view, {one[0][0]: one, other[0][0]: other, "both": one + other})
+
+
+def filtered(kind):
+    """Return the observer of one degradation seen through each of `denoise.FILTERS`."""
+
+    def observe(view):
+        settings = {f"{level:g}": [(kind, level)] for level in (0, *LEVELS[kind])}
+        return {name: _shown(view, settings, clean) for name, clean in denoise.FILTERS.items()}
+
+    return observe
+
+
+def deviations(view):
+    """Return how the output for every test picture varies under faint noise (Figure 5).
+
+    Gaussian RGB noise of sigma = 1, `DRAWS` draws. sd: standard deviation of the probability of the
+    clean picture's top class. top: that probability, clean. hue: entropy of the picture's hues
+    in bits. contrast: standard deviation of its intensity.
+    """
+    frames, labels = view.sample(None)
+    found = {name: [] for name in ("sd", "top", "hue", "contrast", "right")}
+    generator = torch.Generator(view.device).manual_seed(SEED)
+    for chunk, truth in zip(frames.split(CHUNK), labels.split(CHUNK), strict=True):
+        images = chunk.to(view.device).float()
+        clean = _probabilities(view, images)
+        top, label = clean.max(1)
+        drawn = torch.stack(
+            [
+                _probabilities(view, degrade.draw(images, "rgb", 1, generator)).gather(
+                    1, label[:, None]
+                )[:, 0]
+                for _ in range(DRAWS)
+            ]
+        )
+        for name, values in (("sd", drawn.std(0)), ("top", top), ("hue", hue_entropy(images)),
+                             ("contrast", images.mean(1).flatten(1).std(1)),
+                             ("right", label.cpu() == truth.cpu())):  # fmt: skip
+            found[name].append(values.cpu().numpy())
+    right = np.concatenate(found.pop("right"))
+    return {"n": len(frames), "draws": DRAWS, "right": _bits(right),
+            **{name: _hex(np.concatenate(parts)) for name, parts in found.items()}}  # fmt: skip
+
+
+def hue_entropy(images):
+    """Return the entropy of the hues of coloured pixels, bits (N,), of images (N, 3, H, W).
+
+    In `HUES` equal bins; an image without colour has 0.
+    """
+    hue, saturation, _ = degrade.rgb_to_hsi(images).unbind(1)
+    bins = (hue / 360 * HUES).long().clamp_(max=HUES - 1).flatten(1)
+    counts = torch.zeros(len(images), HUES, device=images.device)
+    counts.scatter_add_(1, bins, (saturation.flatten(1) > 0).float())
+    shares = counts / counts.sum(1, keepdim=True).clamp_(min=1)
+    return -(shares * shares.clamp(min=1e-12).log2()).sum(1)
+
+
+def predicted(kind):
+    """Return the observer that foretells the deviation of one output and then measures it (Fig. 6).
+
+    Of `PICTURES` images, for both outputs of `sensitivity.OUTPUTS` and every level of `PREDICTED`:
+    the square roots of the predicted second moment and variance, and for `DRAWS` and for `MANY`
+    draws the root mean square change (moment) and the standard deviation (variance).
+    """
+
+    def observe(view):
+        frames, _ = view.sample(PICTURES)
+        parts = [_foretold(view, kind, chunk.to(view.device).float(), number)
+                 for number, chunk in enumerate(frames.split(CHUNK))]  # fmt: skip
+        found = {"n": len(frames), "draws": [DRAWS, MANY], "outputs": {}}
+        for output in sensitivity.OUTPUTS:
+            found["outputs"][output] = {
+                f"{level:g}": {
+                    name: _hex(np.concatenate([part[output, level][name] for part in parts]))
+                    for name in parts[0][output, level]
+                }
+                for level in PREDICTED[kind]
+            }
+        return found
+
+    return observe
+
+
+def read_bits(found, which, name):
+    """Return bool (n, draws) of what `noise` recorded: which is right or kept, name a level."""
+    shape = found["n"], found["draws"]
+    return metrics.bits(found["levels"][name][which], shape[0] * shape[1]).reshape(shape)
+
+
+def read_clean(found):
+    """Return which clean images were right, bool (n,)."""
+    return metrics.bits(found["clean"], found["n"])
+
+
+def read(text):
+    """Return float32 values (N,) from a record's hex digits."""
+    return np.frombuffer(bytes.fromhex(text), "<f4")
+
+
+def _foretold(view, kind, images, number):
+    """Return {(output, level): {name: values (N,)}} of one chunk of images."""
+    found = {}
+    known = {output: sensitivity.gradients(view.scores, images, output=output)
+             for output in sensitivity.OUTPUTS}  # fmt: skip
+    for level in PREDICTED[kind]:
+        generator = torch.Generator(view.device).manual_seed(SEED + number)
+        logits = sensitivity.perturbed(view.scores, images, kind, level, MANY, generator)
+        for output, (gradient, clean, labels) in known.items():
+            moment, variance = sensitivity.predict(kind, level, gradient, images)
+            drawn = sensitivity.across(logits, labels, output)
+            values = {"moment": moment.sqrt(), "variance": variance.sqrt(), "clean": clean}
+            for draws in (DRAWS, MANY):
+                few = drawn[:, :draws]
+                values[f"moment {draws}"] = sensitivity.rms(few, clean)
+                values[f"variance {draws}"] = sensitivity.deviation(few)
+            found[output, level] = {name: v.cpu().numpy() for name, v in values.items()}
+    return found
+
+
+@torch.no_grad()
+def _shown(view, settings, clean=None):
+    """Return which draws of which images were right, and which kept the label of the clean image.
+
+    settings: {name: [(kind, level), ...], one degradation after the other}. clean: a filter of
+    `denoise`, or None; the label to keep is then that of the filtered image. Bits, image by image
+    and draw by draw, are in hex digits; `read_bits` reads them.
+    """
+    frames, labels = view.sample(PICTURES)
+    clean = clean or (lambda images: images)
+    images, labels = frames.to(view.device).float(), labels.to(view.device)
+    top = _labels(view, clean(images))
+    found = {"n": len(frames), "draws": DRAWS, "clean": _bits(top == labels), "levels": {}}
+    for name, steps in settings.items():
+        generator = torch.Generator(view.device).manual_seed(SEED)
+        drawn = torch.cat([
+            torch.stack([_labels(view, clean(_degraded(chunk, steps, generator)))
+                         for _ in range(DRAWS)], 1)
+            for chunk in images.split(CHUNK)
+        ])  # fmt: skip
+        found["levels"][name] = {"right": _bits(drawn == labels[:, None]),
+                                 "kept": _bits(drawn == top[:, None])}  # fmt: skip
+    return found
+
+
+def _degraded(images, steps, generator):
+    for kind, level in steps:
+        images = degrade.draw(images, kind, level, generator) if level else images
+    return images
+
+
+def _labels(view, images):
+    return torch.cat([view.scores(part).argmax(1) for part in images.split(CHUNK)])
+
+
+@torch.no_grad()
+def _probabilities(view, images):
+    return view.scores(images).softmax(1)
+
+
+def _bits(flags):
+    return np.packbits(np.asarray(flags.cpu() if torch.is_tensor(flags) else flags)).tobytes().hex()
+
+
+def _hex(values):
+    return np.asarray(values, "<f4").tobytes().hex()
+
+
+OBSERVERS = {
+    **{f"noise_{kind}": noise(kind) for kind in LEVELS},
+    **{f"filtered_{kind}": filtered(kind) for kind in FILTERED},
+    **{f"predicted_{kind}": predicted(kind) for kind in PREDICTED},
+    "noise_combined": combined,
+    "deviations": deviations,
+}
