@@ -112,14 +112,14 @@ def predicted(preset):
 
 
 GRIDS = {
-    "small": small,
-    "foretold": foretold,
-    "noisy": noisy,
     "curves": curves,
     "dropped": dropped,
     "filtered": filtered,
     "varied": varied,
     "predicted": predicted,
+    "small": small,
+    "noisy": noisy,
+    "foretold": foretold,
 }
 EXPERIMENTS = tuple(GRIDS.values())
 
