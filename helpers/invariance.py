@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from helpers import bias, metrics, shift
+from helpers import bias, metrics, sensitivity, shift
 
 SEED = 5  # of the places and crops
 CHUNK = 50  # pairs of frames that are in memory at a time
+GRADIENTS = 10  # frames whose way through the network is
 NEIGHBOURS = 10  # azulay2019, Section 4
 SHOWN = 4  # images of either end of the scale of typicality
 SHOWN_NEIGHBOURS = 5  # Figure 7
@@ -43,6 +44,34 @@ def changes(view, protocol, size, count=PAIRS):
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("label", "top", "changed", "change")
     })  # fmt: skip
+
+
+def foretold(protocol):
+    """Return the observer of one protocol: what a move by a pixel is foretold to do to pictures.
+
+    values: standard deviation of the probability of the first frame's top class under translations
+    of sigma = 1 px, to first order (rodner2016, Eq. 5), float32 in hex digits, frames as in
+    `pairs`; `foreseen` reads them.
+    """
+
+    def observe(view):
+        pictures, found = view.pictures[:PAIRS], []
+        for start in range(0, len(pictures), CHUNK):
+            chunk = pictures[start : start + CHUNK]
+            first, _ = shift.frames(chunk, protocol, view.side, SEED + start, view.embedded)
+            for part in first.split(GRADIENTS):
+                images = part.to(view.device).float()
+                gradient, *_ = sensitivity.gradients(view.scores, images)
+                found.append(sensitivity.predict("translation", 1, gradient, images)[1].sqrt())
+        values = torch.cat(found).cpu().numpy()
+        return {"n": len(values), "values": values.astype("<f4").tobytes().hex()}
+
+    return observe
+
+
+def foreseen(record):
+    """Return the deviations that `foretold` recorded, float64 (N,)."""
+    return np.frombuffer(bytes.fromhex(record["values"]), "<f4").astype(float)
 
 
 def pack(change, labels=None):
@@ -134,6 +163,7 @@ def _hex(values):
 
 OBSERVERS = {
     **{f"pairs_{name}": pairs(name) for name in shift.MAKERS},
+    **{f"foretold_{name}": foretold(name) for name in shift.PROTOCOLS},
     "sizes_black": sizes("black"),
     "sizes_scale": sizes("scale"),
     "typicality": typicality,

@@ -64,6 +64,31 @@ def test_pairs_are_those_of_the_protocol_in_every_chunk(noise, protocol, monkeyp
     assert packed["accuracy"] == (labels == seen.test[1].numpy()).mean()
 
 
+@pytest.mark.parametrize("protocol", shift.PROTOCOLS)
+def test_what_is_foretold_is_the_slope_along_both_axes(noise, protocol, monkeypatch):
+    monkeypatch.setattr(invariance, "CHUNK", 16)
+    seen = view(noise, Brightest())  # smooth: its slopes are those of short steps
+    values = invariance.foreseen(OBSERVERS[f"foretold_{protocol}"](seen))
+    first = torch.cat([
+        shift.frames(seen.test[0][k : k + 16], protocol, 32, invariance.SEED + k, 20)[0]
+        for k in range(0, 60, 16)
+    ]).float()  # fmt: skip
+    with torch.no_grad():
+        label = seen.scores(first).argmax(1, keepdim=True)
+        steps = [0.02 * slope for slope in torch.gradient(first, dim=(2, 3))]
+        ahead, back = (
+            [
+                seen.scores(first + sign * step).double().softmax(1).gather(1, label)
+                for step in steps
+            ]
+            for sign in (1, -1)
+        )
+    slopes = [(a - b) / 0.04 for a, b in zip(ahead, back, strict=True)]
+    expected = torch.cat(slopes, 1).norm(dim=1).numpy()
+    assert values.shape == (60,) and values.std() > 0
+    assert np.abs(values - expected).max() < 0.05 * values.max()
+
+
 def test_every_size_is_looked_at(noise):
     found = OBSERVERS["sizes_black"](view(noise, sampling="aps", padding="circular"))
     assert list(map(int, found)) == [12, 16, 20, 24, 28]
