@@ -73,7 +73,7 @@ def small(preset):
 def noisy(preset):
     """Return the same kinds in colour, trained and tested on images of one noise level."""
     return [
-        _small(preset, colour(preset), kind, seed, ("confusion",), degradation=TRAINED_ON)
+        _small(preset, colour(preset), kind, seed, ("correct",), degradation=TRAINED_ON)
         for seed in range(_scale(preset).seeds)
         for kind in SMALL
     ]
