@@ -17,17 +17,17 @@ from helpers.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("folders")
 
-# The command with runs of its own, long enough to be caught in the middle.
-RUNS = 12
-SCRIPT = """
+# The command with runs of its own, more than a busy machine trains before it is caught.
+RUNS = 100
+SCRIPT = f"""
 import sys
 from helpers import __main__ as command, experiments
 from helpers.runs import Run
 
 experiments.every_run = lambda paper, preset: [
     Run("mnist", "mlp", seed, train_size=320, test_size=32, precision="float32",
-        epochs=100, model_args={"hidden": 16})
-    for seed in range(12)
+        epochs=100, model_args={{"hidden": 16}})
+    for seed in range({RUNS})
 ]
 if __name__ == "__main__":
     sys.exit(command.main(["train", "--preset", "smoke", "--workers", "2"]))
