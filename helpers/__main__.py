@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from helpers import experiments, gate, paths, precision, presets, queue
+from helpers import experiments, gate, paths, precision, presets, queue, robustness
 from helpers.errors import DivergedError, InputError, one_of
 from helpers.experiments import juefei2018_folders as folders
 from helpers.models.perturbative import FITS
@@ -36,6 +36,15 @@ def main(arguments=None):
     stable.add_argument("--count", type=_number, help="pairs; default: one of each picture")
     stable.add_argument("--seed", type=_number, default=0, help="of pictures and places")
     stable.set_defaults(action=_stability, workers=None)
+    noise = commands.add_parser("noise", help="measure how noise-sensitive a network is")
+    noise.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
+    noise.add_argument("--pictures", help="folder; default: ten photographs of ours")
+    noise.add_argument("--kinds", help=f"default: {','.join(robustness.LEVELS)}")
+    noise.add_argument("--levels", help="of every kind, as 2,4,8; default: the book's of each")
+    noise.add_argument("--draws", type=_number, help="of noise for each picture; default: 10")
+    noise.add_argument("--count", type=_number, help="pictures; default: all")
+    noise.add_argument("--seed", type=_number, help="of pictures and noise; default: 0")
+    noise.set_defaults(action=_noise, workers=None)
     for command in (train, measure):
         command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
     options = parser.parse_args(arguments)
@@ -91,6 +100,23 @@ def _stability(options):
     asked = {name: getattr(options, name) for name in fields}
     found = stability.measure(**asked, watch=watch)
     print(stability.table(found).to_string(index=False))
+    print(f"written to {found.attrs['file']}")
+
+
+def _noise(options):
+    from helpers import tolerance  # slow to import
+
+    def watch(kind, level):
+        print(kind, tolerance.written(kind, level), "...", file=sys.stderr)
+
+    fields = ("network", "pictures", "kinds", "levels", "count", "draws", "seed")
+    asked = {name: getattr(options, name) for name in fields}
+    study = tolerance.ask(**{name: given for name, given in asked.items() if given is not None})
+    found = study.answer(watch)
+    print(tolerance.table(found).to_string(index=False))
+    most = study.most_sensitive(5)
+    worst = zip(most.picture, most.changed, strict=True)
+    print("most sensitive:", ", ".join(f"{name} ({100 * share:.1f} %)" for name, share in worst))
     print(f"written to {found.attrs['file']}")
 
 
