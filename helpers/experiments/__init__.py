@@ -1,10 +1,10 @@
-"""Experiments: each table or figure of a paper as a list of runs at a preset."""
+"""Experiments: each table or figure of a paper, or across them, as a list of runs at a preset."""
 
 from helpers.errors import one_of
-from helpers.experiments import azulay2019, ghosh2019, ivan2019, juefei2018, rodner2016
+from helpers.experiments import across, azulay2019, ghosh2019, ivan2019, juefei2018, rodner2016
 
 PAPERS = {"ivan2019": ivan2019, "juefei2018": juefei2018, "ghosh2019": ghosh2019,
-          "azulay2019": azulay2019, "rodner2016": rodner2016}  # fmt: skip
+          "azulay2019": azulay2019, "rodner2016": rodner2016, "across": across}  # fmt: skip
 
 
 def every_run(paper, preset):

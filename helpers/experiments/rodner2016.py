@@ -4,10 +4,9 @@ What the paper leaves open is decided here, once, before any result was seen; th
 `book/papers/rodner2016.md`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from helpers import robustness
-from helpers.experiments import azulay2019
 from helpers.experiments.ivan2019 import colour
 from helpers.presets import preset as get
 from helpers.runs import Run
@@ -30,7 +29,6 @@ LOOKS = (  # what one run of a fine-tuned network looks at, so that a killed one
 )
 FILTERED = tuple(f"filtered_{kind}" for kind in robustness.FILTERED)
 PREDICTED = tuple(f"predicted_{kind}" for kind in robustness.PREDICTED)
-MOVED = tuple(pairs.replace("pairs", "foretold") for pairs in azulay2019.PAIRS)
 
 
 @dataclass(frozen=True)
@@ -113,24 +111,6 @@ def predicted(preset):
     return [_every(preset, (look,), first=True)[0] for look in PREDICTED if _scale(preset).tuned]
 
 
-def moved(preset):
-    """Return networks of azulay2019, with what a pixel is foretold to do (across the papers).
-
-    The plain ones of Section 5.1, trained here, with the typicality of their test images ...
-    """
-    plain = [run for run in azulay2019.samplings(preset) if run.model_args["sampling"] == "max"]
-    return [replace(run, observers=(*MOVED, *azulay2019.PAIRS, "typicality")) for run in plain]
-
-
-def moved_by_others(preset):
-    """... and those that others trained, whose pairs are in `azulay2019.protocols`."""
-    return [
-        replace(run, observers=(run.observers[0].replace("pairs", "foretold"),))
-        for run in azulay2019.protocols(preset)
-        if run.model_args["name"] in HERE
-    ]
-
-
 GRIDS = {
     "curves": curves,
     "dropped": dropped,
@@ -140,8 +120,6 @@ GRIDS = {
     "small": small,
     "noisy": noisy,
     "foretold": foretold,
-    "moved": moved,
-    "moved_by_others": moved_by_others,
 }
 EXPERIMENTS = tuple(GRIDS.values())
 

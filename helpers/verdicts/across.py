@@ -1,0 +1,396 @@
+"""Ours, across azulay2019 and rodner2016: does a gradient foretell which pictures a pixel changes?
+
+No paper claims any of this, so that nothing here is registered as a verdict of a row. Columns are
+arrays (networks, N): networks that differ by their seed alone, and the pictures, which all of them
+were shown. Statistics are taken over the last axis, and a network's seeds are averaged.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from helpers import evidence, invariance
+from helpers.shift import PROTOCOLS, TITLES
+
+PLAIN = "plain network"  # of azulay2019, Section 5.1, trained here
+NAMES = {"squeezenet1_1": "SqueezeNet 1.1", "efficientnet_lite0": "EfficientNet-Lite0"}
+FEWEST = 30  # pictures, below which nothing is estimated
+RAREST = 10  # answers that change, and that do not, below which nothing is said about answers
+DEGREE = 5  # of the polynomial in which confidence is taken out
+FOLDS = 5
+RESAMPLES = 1_000
+BATCH = 50  # resamples that are in memory at a time
+LEVEL = 0.05
+VERDICTS = ("holds", "reversed", "undecided", "too few")
+SEED = 6
+FIFTHS = 5
+LINEAR = {"crop": 2 * 2**0.5 / np.pi, "black": 2 / np.pi, "inpainted": 2 / np.pi}
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Hold what was foretold of pictures under one protocol, and what happened.
+
+    foretold: deviation of the first frame's top probability (rodner2016, Eq. 5, sigma = 1 px).
+    change, changed, top: as in `shift.Change`. typicality: None where training images are not
+    known. All (networks, N). scale: of the evidence.
+    """
+
+    network: str
+    protocol: str
+    scale: str
+    foretold: np.ndarray
+    change: np.ndarray
+    changed: np.ndarray
+    top: np.ndarray
+    typicality: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold one test: of a measure, a network and a protocol.
+
+    n: pictures. changed: mean share of answers that change. each: estimates of the networks. low,
+    high: 95 % interval of their mean over pictures. p: two-sided; holm: corrected for all tests.
+    verdict: in `VERDICTS`.
+    """
+
+    measure: str
+    network: str
+    protocol: str
+    scale: str
+    n: int
+    changed: float
+    each: tuple = ()
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    holm: float = np.nan
+    verdict: str = "too few"
+
+    @property
+    def estimate(self):
+        """Return the mean over the networks, nan where there were too few pictures."""
+        return float(np.mean(self.each)) if self.each else np.nan
+
+
+# Statistics, of arrays (..., N)
+
+
+def spearman(x, y):
+    """Return Spearman's rank correlation (...)."""
+    return stats.pearsonr(_ranks(x), _ranks(y), axis=-1).statistic
+
+
+def partial(x, y, given):
+    """Return the correlation of ranks that is left once `given` is known, (...).
+
+    What a polynomial in the ranks of `given` says of either is taken out first. It need not be
+    monotone: a change of a probability p is largest about p = 1/2 (see `polynomial`).
+    """
+    basis, _ = np.linalg.qr(polynomial(given))
+    left = []
+    for ranks in map(_ranks, (x, y)):
+        known = np.einsum("...nk,...n->...k", basis, ranks)
+        left.append(ranks - np.einsum("...nk,...k->...n", basis, known))
+    return stats.pearsonr(*left, axis=-1).statistic
+
+
+def polynomial(values):
+    """Return Legendre's polynomials of the ranks, up to `DEGREE`, (..., N, DEGREE + 1)."""
+    return np.polynomial.legendre.legvander(_ranks(values), DEGREE)
+
+
+def auc(score, flags):
+    """Return the chance that a score is higher where a flag is set, ties counting half, (...).
+
+    This is Mann and Whitney's U as a share, the area under the ROC curve; nan without both flags.
+    """
+    ranks = stats.rankdata(score, axis=-1)
+    ones = flags.sum(-1)
+    zeros = flags.shape[-1] - ones
+    with np.errstate(invalid="ignore"):
+        return ((ranks * flags).sum(-1) - ones * (ones + 1) / 2) / (ones * zeros)
+
+
+def gain(first, second, flags):
+    """Return by how much the AUC of a second score is larger than that of a first, (...)."""
+    return auc(second, flags) - auc(first, flags)
+
+
+def fitted(flags, top, *others):
+    """Return the log odds of each flag by logistic regressions that have not seen it, (..., N).
+
+    The regression is on `polynomial` of the confidence `top` and on the ranks of `others`; folds
+    are of pictures. Ranks are taken before folds are: they know no flag.
+    """
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    reader = LogisticRegression(C=100, max_iter=1_000)  # next to no penalty
+    scores = []
+    for own, confidence, *more in zip(flags, top, *others, strict=True):
+        columns = [polynomial(confidence)[:, 1:], *(_ranks(column)[:, None] for column in more)]
+        scores.append(cross_val_predict(reader, np.hstack(columns), own, cv=folds,
+                                        method="decision_function"))  # fmt: skip
+    return np.array(scores)
+
+
+def fifths(x, y):
+    """Return the mean of y in fifths of the pictures, from the smallest x to the largest, (5, ...).
+
+    Pictures of one x stay in their order.
+    """
+    order = np.argsort(x, axis=-1, kind="stable")
+    parts = np.array_split(np.take_along_axis(y, order, -1), FIFTHS, axis=-1)
+    return np.array([part.mean(-1) for part in parts])
+
+
+def resampled(statistic, *columns):
+    """Return low and high of a 95 % interval and the standard error, by a bootstrap of pictures.
+
+    statistic: of columns (networks, N), over the last axis; its mean over the networks is what the
+    interval is of. A picture is drawn for all networks at once, since they saw the same. The
+    interval is the percentile one.
+    """
+
+    def mean(index, axis=-1):
+        return statistic(*(column[:, index] for column in columns)).mean(-index.ndim)
+
+    found = stats.bootstrap(
+        (np.arange(columns[0].shape[1]),), mean, n_resamples=RESAMPLES, batch=BATCH,
+        vectorized=True, method="percentile", rng=SEED,
+    )  # fmt: skip
+    return *found.confidence_interval, found.standard_error
+
+
+def holm(p):
+    """Return P-values corrected for their number (Holm 1979), (m,); nan counts as 1."""
+    p = np.nan_to_num(np.asarray(p, float), nan=1.0)
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    found = np.empty_like(p)
+    found[order] = raised.clip(max=1)
+    return found
+
+
+def _ranks(values):
+    """Return midranks scaled to -1..1."""
+    return (2 * stats.rankdata(values, axis=-1) - 1) / np.shape(values)[-1] - 1
+
+
+# What is tested
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Say how a hypothesis is tested.
+
+    says: what the number is. null: its value without any relation. sign: of what is expected.
+    columns: the statistic's, of `Moves`. answers: whether it needs answers that change.
+    """
+
+    says: str
+    null: float
+    sign: int
+    statistic: callable
+    columns: callable
+    answers: bool = False
+    typicality: bool = False
+
+
+MEASURES = {
+    "H1": Measure("ρ of foretold and change", 0, 1, spearman, lambda m: (m.foretold, m.change)),
+    "H2": Measure("AUC of foretold for changed answers", 0.5, 1, auc,
+                  lambda m: (m.foretold, m.changed), answers=True),
+    "H3a": Measure("ρ of foretold and change, given confidence", 0, 1, partial,
+                   lambda m: (m.foretold, m.change, m.top)),
+    "H3b": Measure("AUC gained over confidence", 0, 1, gain,
+                   lambda m: (fitted(m.changed, m.top), fitted(m.changed, m.top, m.foretold),
+                              m.changed), answers=True),
+    "H4": Measure("ρ of typicality and foretold", 0, -1, spearman,
+                  lambda m: (m.typicality, m.foretold), typicality=True),
+    "H5": Measure("ρ of typicality and changed answers, given confidence", 0, -1, partial,
+                  lambda m: (m.typicality, m.changed, m.top), answers=True, typicality=True),
+}  # fmt: skip
+
+
+def test(moves, name):
+    """Return the `Finding` of one measure, its P-value not yet corrected.
+
+    The P-value takes the mean over networks for normal, with the bootstrap's standard error.
+    """
+    measure = MEASURES[name]
+    found = Finding(name, moves.network, moves.protocol, moves.scale, moves.change.shape[1],
+                    float(moves.changed.mean()))  # fmt: skip
+    if not enough(moves, measure.answers):
+        return found
+    columns = measure.columns(moves)
+    each = np.asarray(measure.statistic(*columns))
+    low, high, error = resampled(measure.statistic, *columns)
+    p = 2 * stats.norm.sf(abs(each.mean() - measure.null) / max(error, 1e-12))
+    return replace(found, each=tuple(each.tolist()), low=float(low), high=float(high), p=float(p))
+
+
+def enough(moves, answers=False):
+    """Return whether there are pictures enough and, if asked, answers enough of either kind."""
+    ones = moves.changed.sum(1)
+    rarer = np.minimum(ones, moves.changed.shape[1] - ones).min()
+    return moves.changed.shape[1] >= FEWEST and (not answers or rarer >= RAREST)
+
+
+def tests(every):
+    """Return the `Finding` of each measure and each `Moves`, corrected for their number and judged.
+
+    Where typicality is not known, what needs it is no test.
+    """
+    found = [
+        test(moves, name)
+        for name, measure in MEASURES.items()
+        for moves in every
+        if moves.typicality is not None or not measure.typicality
+    ]
+    run = [finding for finding in found if finding.each]
+    corrected = iter(holm([finding.p for finding in run]))
+    return [_judged(f, float(next(corrected))) if f.each else f for f in found]
+
+
+def _judged(finding, corrected):
+    measure = MEASURES[finding.measure]
+    side = measure.sign * (finding.estimate - measure.null)
+    decided = "holds" if side > 0 else "reversed"
+    return replace(finding, holm=corrected, verdict=decided if corrected < LEVEL else "undecided")
+
+
+# What is on record
+
+
+@lru_cache(maxsize=4)
+def findings(preset):
+    """Return the `Finding`s of every measure, network and protocol at a preset, made once."""
+    return tests(seen(preset))
+
+
+@lru_cache(maxsize=4)
+def seen(preset):
+    """Return a list of `Moves`: networks trained here, then those of others; each protocol."""
+    return [*_trained_here(preset), *_of_others(preset)]
+
+
+def _trained_here(preset):
+    found = evidence.of("across", "moved", preset)
+    observed = list(found.last().sort_values("seed").observed)
+    return [_moves(PLAIN, protocol, found.scale("cifar10"), observed) for protocol in PROTOCOLS]
+
+
+def _of_others(preset):
+    """Return `Moves` of networks whose pairs are records of azulay2019, at the same scale."""
+    found = evidence.of("across", "moved_by_others", preset)
+    frame, scale = found.frame, found.preset
+    if frame.empty:  # at paper there are none
+        frame, scale = found.live, preset
+    pairs = evidence.of("azulay2019", "protocols", scale).live
+    observed = {}
+    for rows in (frame, pairs):
+        for row in rows.itertuples():
+            observed.setdefault(row.arguments["name"], {}).update(row.observed)
+    names = dict.fromkeys(row.arguments["name"] for row in frame.itertuples())
+    return [
+        _moves(NAMES.get(name, name), protocol, scale, [observed[name]])
+        for name in names
+        for protocol in PROTOCOLS
+    ]
+
+
+def _moves(network, protocol, scale, observed):
+    """Return the `Moves` of what networks of several seeds saw."""
+    parts = [invariance.unpack(seen[f"pairs_{protocol}"]) for seen in observed]
+    changed, top, change = (np.array(part) for part in zip(*parts, strict=True))
+    foretold = np.array([invariance.foreseen(seen[f"foretold_{protocol}"]) for seen in observed])
+    known = all("typicality" in seen for seen in observed)
+    typical = [invariance.shares(s["typicality"]["values"]) for s in observed] if known else None
+    return Moves(network, protocol, scale, foretold, change, changed, top,
+                 np.array(typical) if known else None)  # fmt: skip
+
+
+def note(preset):
+    """Return a line for each network that says what the evidence is."""
+    lines = []
+    for moves in seen(preset)[:: len(PROTOCOLS)]:
+        seeds, count = moves.foretold.shape
+        several = f", {seeds} seeds" if seeds > 1 else ""
+        few = "" if enough(moves) else f", too few to estimate anything (we ask for {FEWEST})"
+        lines.append(f"{moves.network} (preset {moves.scale}): {count:,} pictures{several}{few}.")
+    return "\n".join(lines)
+
+
+def calibration(preset):
+    """Return {protocol: {network: (foretold (5,), change (5,), (low, high) of it)}}.
+
+    Means in fifths of the foretold deviation; networks that were shown too few pictures are left
+    out.
+    """
+    found = {protocol: {} for protocol in PROTOCOLS}
+    for moves in filter(enough, seen(preset)):
+        columns = moves.foretold, moves.change
+        told, mean = (fifths(moves.foretold, own).mean(1) for own in columns)
+        found[moves.protocol][moves.network] = told, mean, resampled(fifths, *columns)[:2]
+    return found
+
+
+def areas(preset):
+    """Return a table of the AUC for changed answers, of confidence alone and with more.
+
+    Means over the seeds, of scores that have not seen the picture.
+    """
+    rows = []
+    for moves in seen(preset):
+        row = {"network": moves.network, "protocol": TITLES[moves.protocol]}
+        if enough(moves, answers=True):
+            alone, both, flags = MEASURES["H3b"].columns(moves)
+            row |= {"confidence": f"{auc(alone, flags).mean():.3f}",
+                    "confidence and foretold": f"{auc(both, flags).mean():.3f}"}  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("too few")
+
+
+def table(preset, *names):
+    """Return a table of the tests of some measures, every number as text."""
+    rows = []
+    for f in (found for found in findings(preset) if found.measure in names):
+        row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol],
+               "pictures": f"{f.n:,}", "answers changed": f"{100 * f.changed:.1f} %"}  # fmt: skip
+        if f.each:
+            row |= {"estimate": f"{f.estimate:+.3f}",
+                    "95 % interval": f"[{f.low:+.3f}, {f.high:+.3f}]",
+                    "each seed": " ".join(f"{value:+.2f}" for value in f.each),
+                    "P": _shown(f.p), "P (Holm)": _shown(f.holm)}  # fmt: skip
+        rows.append(row | {"verdict": f.verdict})
+    frame = pd.DataFrame(rows).fillna("")
+    return frame[[*frame.columns.drop("verdict"), "verdict"]]
+
+
+def conclusions(preset):
+    """Return a table with a line for each measure: how many tests say what, and a conclusion."""
+    rows = []
+    for name, measure in MEASURES.items():
+        verdicts = [found.verdict for found in findings(preset) if found.measure == name]
+        count = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        rows.append({"": name, "measure": measure.says, **count, "conclusion": concluded(**count)})
+    return pd.DataFrame(rows)
+
+
+def concluded(holds=0, reversed=0, undecided=0, **_):
+    """Return what tests with these verdicts say of a hypothesis together."""
+    if not holds + reversed:
+        return "undecided"
+    if undecided or (holds and reversed):
+        return "decided in part"
+    return "decided: it holds" if holds else "decided: the reverse holds"
+
+
+def _shown(p):
+    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
