@@ -3,13 +3,14 @@
 from functools import lru_cache
 
 from helpers import claims
-from helpers.verdicts import azulay2019, ghosh2019, ivan2019, juefei2018
+from helpers.verdicts import azulay2019, ghosh2019, ivan2019, juefei2018, rodner2016
 
 MEASURES = {
     "ivan2019": ivan2019.MEASURES,
     "juefei2018": juefei2018.MEASURES,
     "ghosh2019": ghosh2019.MEASURES,
     "azulay2019": azulay2019.MEASURES,
+    "rodner2016": rodner2016.MEASURES,
 }
 
 

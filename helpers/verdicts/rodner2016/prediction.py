@@ -1,0 +1,205 @@
+"""Section 4 of rodner2016: is the deviation that the gradient foretells the one that is measured?
+
+Correlations are Pearson's, over pictures, of predicted and empirical standard deviations of the
+probability of each clean picture's top class; for the choices and their alternatives see the page.
+Their intervals come from jackknife pseudo-values, one a picture.
+"""
+
+from functools import lru_cache, partial
+from math import exp, lgamma
+
+import numpy as np
+
+from helpers import evidence, robustness, sensitivity
+from helpers.verdicts.rodner2016 import noise
+
+HIGH = 0.8  # what we take "a high correlation" to be
+ROWS = {"rod-fig6-left": "rgb", "rod-fig6-mid": "translation", "rod-fig6-right": "pepper_pixels"}
+OUTPUT, FEW, MANY = "probability", robustness.DRAWS, robustness.MANY
+GROUPS = {"birds": "predicted", "colour": "foretold"}  # the experiments
+
+
+@lru_cache(maxsize=8)
+def seen(preset, name="birds"):
+    """Return ({(seed, kind): what `robustness.predicted` saw}, scale); (None, why) without any."""
+    found = evidence.of("rodner2016", GROUPS[name], preset)
+    if found.frame.empty:
+        return None, "needs the birds (study)"
+    values = {
+        (row.seed, observer.removeprefix("predicted_")): what
+        for row in found.last().itertuples()
+        for observer, what in row.observed.items()
+        if observer.startswith("predicted_")
+    }
+    scale = found.preset if name == "birds" else found.scale("cifar10")
+    return values, scale
+
+
+def values(preset, kind, level, draws=FEW, name="birds", output=OUTPUT, what="variance", seed=0):
+    """Return (predicted, empirical) deviations of each picture, float64 (n,) each, of one network.
+
+    what: variance, the deviation about the outputs' own mean, or moment, about the clean output.
+    """
+    found = seen(preset, name)[0][seed, kind]["outputs"][output][f"{level:g}"]
+    return tuple(robustness.read(found[key]).astype(float) for key in (what, f"{what} {draws}"))
+
+
+def correlation(predicted, empirical):
+    """Return Pearson's correlation of two arrays (n,)."""
+    return float(np.corrcoef(predicted, empirical)[0, 1])
+
+
+def pseudo_values(statistic, *columns):
+    """Return the jackknife's pseudo-values of a statistic of columns (n,), float64 (n,).
+
+    Their mean is the estimate without its first-order bias, and they vary like independent values
+    of it (Efron and Tibshirani 1993, Chapter 11).
+    """
+    whole, n = statistic(*columns), len(columns[0])
+    without = [statistic(*(np.delete(column, k) for column in columns)) for k in range(n)]
+    return n * whole - (n - 1) * np.array(without)
+
+
+def high(preset, kind, name="birds"):
+    """Return by how much the correlation at the smaller level is above HIGH, pseudo-values (n,)."""
+    found, scale = seen(preset, name)
+    if found is None:
+        return None, scale
+    small, _ = robustness.PREDICTED[kind]
+    return pseudo_values(correlation, *values(preset, kind, small, name=name)) - HIGH, scale
+
+
+def smaller_at_large(preset, kind, draws=FEW, name="birds"):
+    """Return by how much the correlation is larger at the smaller level, pseudo-values (n,)."""
+    found, scale = seen(preset, name)
+    if found is None:
+        return None, scale
+    levels = robustness.PREDICTED[kind]
+    columns = [column for level in levels
+               for column in values(preset, kind, level, draws, name)]  # fmt: skip
+    return pseudo_values(lambda a, b, c, d: correlation(a, b) - correlation(c, d), *columns), scale
+
+
+def more_draws(preset, kind, which=1, name="birds"):
+    """Return by how much MANY draws raise the correlation, pseudo-values (n,).
+
+    which: 0 for the smaller level, 1 for the larger.
+    """
+    found, scale = seen(preset, name)
+    if found is None:
+        return None, scale
+    level = robustness.PREDICTED[kind][which]
+    predicted, few = values(preset, kind, level, FEW, name)
+    _, many = values(preset, kind, level, MANY, name)
+    return pseudo_values(
+        lambda a, b, c: correlation(a, c) - correlation(a, b), predicted, few, many
+    ), scale
+
+
+def shrinkage(draws):
+    """Return c4, the mean of a standard deviation of normal draws, as a share of the true one."""
+    return (2 / (draws - 1)) ** 0.5 * exp(lgamma(draws / 2) - lgamma((draws - 1) / 2))
+
+
+def attenuation(spread, draws, shrunk=None):
+    """Return what few draws leave of the correlation with the true deviations, as a factor.
+
+    spread: standard deviation over mean of the true deviations, c. shrunk: the mean of an estimate
+    as a share of the true deviation, by default c4 of normal draws. Squared estimates have the
+    true mean, so that the estimates' variance is E[s^2] - c4^2 E[s]^2; the factor is
+    c4 c / sqrt(c^2 + 1 - c4^2).
+    """
+    shrunk = shrinkage(draws) if shrunk is None else shrunk
+    return shrunk * spread / (spread**2 + 1 - shrunk**2) ** 0.5
+
+
+def spread(deviations, draws):
+    """Return standard deviation over mean of the true deviations, from estimates of normal draws.
+
+    deviations: (n,), each of so many draws; 0 where they differ no more than estimates do.
+    """
+    found = np.asarray(deviations, float)
+    squared = shrinkage(draws) ** 2 * (found**2).mean() / found.mean() ** 2 - 1
+    return max(squared, 0.0) ** 0.5
+
+
+def density(x, y, width=0.25):
+    """Return how densely points lie about each, as a share of the most, float64 (n,).
+
+    A Gaussian kernel of so many standard deviations of each column.
+    """
+    columns = np.stack([x, y])
+    scales = columns.std(1, keepdims=True)
+    columns = columns / np.where(scales > 0, scales, 1)
+    apart = ((columns[:, :, None] - columns[:, None, :]) ** 2).sum(0)
+    found = np.exp(-apart / (2 * width**2)).sum(1)
+    return found / found.max()
+
+
+def table(preset, name="birds"):
+    """Return a dict a kind, level, output and definition: correlations with few and many draws.
+
+    Means over the networks.
+    """
+    rows = []
+    for kind, level, seeds in _settings(preset, name):
+        for output in sensitivity.OUTPUTS:
+            for what in ("variance", "moment"):
+                how = {"name": name, "output": output, "what": what}
+                rows.append({"kind": kind, "level": level, "output": output, "about": what} | {
+                    draws: np.mean([correlation(*values(preset, kind, level, draws, seed=seed,
+                                                        **how)) for seed in seeds])
+                    for draws in (FEW, MANY)
+                })  # fmt: skip
+    return rows
+
+
+def costs(preset, name="birds"):
+    """Return a dict a kind and level: what few draws should cost the correlation, and do.
+
+    spread: of the true deviations. foretold, measured: the correlation with few draws as a share
+    of that with many; foretold for normal draws. Means over the networks.
+    """
+    rows = []
+    for kind, level, seeds in _settings(preset, name):
+        found = []
+        for seed in seeds:
+            how = {"name": name, "seed": seed}
+            predicted, few = values(preset, kind, level, FEW, **how)
+            _, many = values(preset, kind, level, MANY, **how)
+            wide = spread(many, MANY)
+            foretold = attenuation(wide, FEW) / attenuation(wide, MANY)
+            found.append(
+                [wide, foretold, correlation(predicted, few) / correlation(predicted, many)]
+            )
+        means = dict(zip(("spread", "foretold", "measured"), np.mean(found, axis=0), strict=True))
+        rows.append({"kind": kind, "level": level} | means)
+    return rows
+
+
+def _settings(preset, name):
+    """Yield (kind, level, seeds) of what was seen."""
+    found = seen(preset, name)[0] or {}
+    for kind, levels in robustness.PREDICTED.items():
+        seeds = sorted(seed for seed, other in found if other == kind)
+        for level in levels if seeds else ():
+            yield kind, level, seeds
+
+
+MEASURES = {
+    **{
+        row: {
+            "printed": noise.not_run(row),
+            "high": partial(high, kind=kind),
+            "larger": partial(smaller_at_large, kind=kind),
+        }
+        for row, kind in ROWS.items()
+    },
+    "rod-few-samples": {
+        "printed": noise.not_run("rod-few-samples"),
+        "rgb": partial(more_draws, kind="rgb"),
+        "pepper": partial(more_draws, kind="pepper_pixels"),
+        "small": partial(more_draws, kind="rgb", which=0),
+        "linear": partial(smaller_at_large, kind="rgb", draws=MANY),
+    },
+}

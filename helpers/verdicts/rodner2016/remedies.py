@@ -1,0 +1,247 @@
+"""Section 3 of rodner2016: filters at test, dropout in training, and sensitive pictures."""
+
+from functools import lru_cache, partial
+
+import numpy as np
+from scipy import stats
+
+from helpers import claims, evidence, metrics, natural, robustness
+from helpers.errors import InputError
+from helpers.experiments import rodner2016 as experiments
+from helpers.finetune import MARGIN
+from helpers.verdicts.rodner2016 import noise, records
+
+EXTREME = 100  # pictures at either end of sensitivity, as in the paper
+NONE, SMALL, LARGE, CLOSING = "none", "gaussian 3", "gaussian 5", "closing 3"
+TITLES = {NONE: "no filter", SMALL: "Gaussian 3×3, σ = 0.5 px", LARGE: "Gaussian 5×5, σ = 1 px",
+          CLOSING: "closing 3×3"}  # fmt: skip
+FILTERED = {"birds": "filtered", "colour": "foretold"}  # the experiments
+LACKS = "needs the birds (study)"
+STRONG = {"rgb": 32, "pepper": 0.08}
+MILD = {"rgb": 8, "pepper": 0.01}  # below the paper's crossings, 10 and .02 ...
+BEYOND = {"rgb": 16, "pepper": 0.04}  # ... and above
+
+
+def note(preset, experiment, look=""):
+    """Return a line that says what the evidence of an experiment of Sections 3 and 4 is.
+
+    look: how the observers are called whose pictures and draws are counted.
+    """
+    found = evidence.of("rodner2016", experiment, preset)
+    if found.frame.empty:
+        return f"not run here: {LACKS}"
+    last = found.last()
+    row = last.iloc[0]
+    name = row.arguments.get("name")
+    seeds = f", n = {last.seed.nunique()} seeds" if last.seed.nunique() > 1 else ""
+    line = f"Preset {found.preset}: {name}{seeds}. {row.source}." if name else found.note("cifar10")
+    shown = {name: seen for name, seen in row.observed.items() if name.startswith(look)}
+    while "n" not in shown:
+        shown = next(iter(shown.values()))
+    draws = " and ".join(f"{count}" for count in np.atleast_1d(shown["draws"]))
+    return f"{line} {shown['n']:,} test pictures, {draws} draws of each."
+
+
+@lru_cache(maxsize=8)
+def filtered(preset, group="birds"):
+    """Return ({seed: {kind: {filter: what was seen}}}, scale) of the network behind filters.
+
+    group: birds, or colour for small networks.
+    """
+    found = evidence.of("rodner2016", FILTERED[group], preset)
+    if found.frame.empty:
+        return None, LACKS
+    seen = {}
+    for row in found.last().itertuples():
+        for name, filters in row.observed.items():
+            if name.startswith("filtered_"):
+                seen.setdefault(row.seed, {})[name.removeprefix("filtered_")] = filters
+    return seen, found.preset if group == "birds" else found.scale("cifar10")
+
+
+def behind(seen, kind, name, level):
+    """Return the share of each picture's draws that are named rightly behind a filter, (n,).
+
+    seen: {kind: {filter: ...}} of one network. Level 0 is the clean picture, filtered.
+    """
+    return robustness.read_bits(seen[kind][name], "right", f"{level:g}").mean(1)
+
+
+def gain(preset, name, kind, level, over=NONE, group="birds"):
+    """Return what one filter gains over another, picture by picture, a mean over networks."""
+    seen, scale = filtered(preset, group)
+    if seen is None:
+        return None, scale
+    own = [behind(one, kind, name, level) - behind(one, kind, over, level) for one in seen.values()]
+    return np.mean(own, axis=0), scale
+
+
+def loss(preset, name, kind="rgb", level=0):
+    """Return the opposite of `gain`."""
+    values, scale = gain(preset, name, kind, level)
+    return (-values if values is not None else None), scale
+
+
+def steadier(preset, kind="rgb"):
+    """Return how much less strong noise costs behind the larger filter than behind none."""
+    strong, scale = gain(preset, LARGE, kind, STRONG[kind])
+    return (strong - gain(preset, LARGE, kind, 0)[0] if strong is not None else None), scale
+
+
+def filter_curves(preset, kind, group="birds"):
+    """Return {filter: shares (seeds, levels)}, and the levels, from the clean picture on."""
+    seen, _ = filtered(preset, group)
+    levels = (0, *robustness.LEVELS[kind])
+    if seen is None:
+        return {}, levels
+    return {
+        name: np.array([[behind(one, kind, name, level).mean() for level in levels]
+                        for one in seen.values()])
+        for name in TITLES
+    }, levels  # fmt: skip
+
+
+def by_level(gained, kind):
+    """Return mean, low and high of a gain at each level, float64 (levels, 3), and the levels.
+
+    gained: (kind=, level=) to (values, scale). Levels go from the clean picture on; where nothing
+    was run there are no means.
+    """
+    levels = (0, *robustness.LEVELS[kind])
+    values = [gained(kind=kind, level=level)[0] for level in levels]
+    found = [claims.interval(own) for own in values if own is not None]
+    return np.array(found).reshape(-1, 3), levels
+
+
+def crossing(gained, kind):
+    """Return the first level at which the interval of a gain lies above 0, None without one."""
+    means, levels = by_level(gained, kind)
+    above = (level for level, (_, low, _) in zip(levels, means, strict=False) if low > 0)
+    return next(above, None)
+
+
+def dropout_gain(preset, kind, level):
+    """Return what dropout in training gains under a degradation, picture by picture.
+
+    The same network, seeds and recipe; level 0 is the clean picture.
+    """
+    dropped, scale = records.group(preset, "dropout")
+    plain, other = records.group(preset, "birds")
+    if dropped is None or plain is None:
+        return None, scale if dropped is None else other
+    if scale != other:
+        return None, f"needs the same network without dropout ({scale})"
+    own = [records.right(seen, kind, level) - records.right(plain[key], kind, level)
+           for key, seen in dropped.items()]  # fmt: skip
+    return np.mean(own, axis=0), scale
+
+
+def dropout_curves(preset, kind):
+    """Return {how it was trained: shares (seeds, levels)} of one network, and the levels."""
+    dropped, levels = records.curve(preset, "dropout", kind)
+    plain, _ = records.curve(preset, "birds", kind)
+    found = {}
+    for network in dropped:
+        if network in plain:
+            found |= {"as usual": plain[network], "with dropout": dropped[network]}
+    return found, levels
+
+
+def dropout_loss(preset):
+    """Return what dropout in training costs on clean pictures."""
+    values, scale = dropout_gain(preset, "rgb", 0)
+    return (-values if values is not None else None), scale
+
+
+@lru_cache(maxsize=8)
+def varied(preset):
+    """Return ({sd, top, hue, contrast, right}, one value a test picture, scale)."""
+    found = evidence.of("rodner2016", "varied", preset)
+    if found.frame.empty:
+        return None, LACKS
+    (row,) = found.last().itertuples()
+    seen = row.observed["deviations"]
+    values = {name: robustness.read(seen[name]) for name in ("sd", "top", "hue", "contrast")}
+    return values | {"right": metrics.bits(seen["right"], seen["n"])}, found.preset
+
+
+def extremes(preset):
+    """Return the numbers of the most and of the least sensitive pictures, each (EXTREME,)."""
+    seen, _ = varied(preset)
+    order = np.argsort(seen["sd"], kind="stable")
+    return order[::-1][:EXTREME], order[:EXTREME]
+
+
+def apart(preset, what, sign=1):
+    """Return the difference of a property of the least and the most sensitive pictures.
+
+    They are paired at random: the interval is then that of two independent samples.
+    """
+    seen, scale = varied(preset)
+    if seen is None:
+        return None, scale
+    most, least = extremes(preset)
+    least = np.random.default_rng(0).permutation(least)
+    return sign * (seen[what][least] - seen[what][most]), scale
+
+
+def rank_sum(preset, what="hue"):
+    """Return the P-value of Wilcoxon's rank sum test of the two ends, None without birds."""
+    seen, _ = varied(preset)
+    if seen is None:
+        return None
+    most, least = extremes(preset)
+    return float(stats.ranksums(seen[what][least], seen[what][most]).pvalue)
+
+
+def pictures(preset, numbers):
+    """Return the test pictures of `varied` with these numbers, uint8 (3, side, side) each.
+
+    None where the data folder has not got them.
+    """
+    seen, scale = varied(preset)
+    if seen is None:
+        return None
+    (run,) = experiments.varied(scale)
+    try:
+        _, test, _ = natural.splits(run.data, None)
+    except InputError:
+        return None
+    if len(test) != len(seen["sd"]):
+        return None
+    drawn = np.random.default_rng(natural.SEED).permutation(len(test))  # as in View.sample
+    side = run.model_args["side"]
+    chosen = test.pick(drawn[numbers])
+    return [natural.middle(picture, round(MARGIN * side), side).numpy() for picture in chosen]
+
+
+MEASURES = {
+    "rod-fig4-gauss": {
+        "printed": noise.not_run("rod-fig4-gauss"),
+        "clean": partial(loss, name=SMALL),
+        "mild-rgb": partial(loss, name=SMALL, kind="rgb", level=MILD["rgb"]),
+        "mild-pepper": partial(loss, name=SMALL, kind="pepper", level=MILD["pepper"]),
+        "rgb": partial(gain, name=SMALL, kind="rgb", level=BEYOND["rgb"]),
+        "pepper": partial(gain, name=SMALL, kind="pepper", level=BEYOND["pepper"]),
+        "larger": partial(gain, name=SMALL, kind="rgb", level=0, over=LARGE),
+        "steadier": steadier,
+    },
+    "rod-fig4-closing": {
+        "printed": noise.not_run("rod-fig4-closing"),
+        **{kind: partial(gain, name=CLOSING, kind=kind, level=level)
+           for kind, level in STRONG.items()},
+        **{f"gauss-{kind}": partial(gain, name=SMALL, kind=kind, level=level, over=CLOSING)
+           for kind, level in STRONG.items()},
+    },
+    "rod-fig4-dropout": {
+        "printed": noise.not_run("rod-fig4-dropout"),
+        "clean": dropout_loss,
+        **{kind: partial(dropout_gain, kind=kind, level=level) for kind, level in STRONG.items()},
+    },
+    "rod-fig5": {
+        "printed": noise.not_run("rod-fig5"),
+        "contrast": partial(apart, what="contrast"),
+        "confident": partial(apart, what="top", sign=-1),
+    },
+    "rod-entropy": {"printed": noise.not_run("rod-entropy"), "hue": partial(apart, what="hue")},
+}  # fmt: skip

@@ -1,0 +1,337 @@
+"""What Sections 2 and 5 of rodner2016 are judged by, on planted records."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import claims, evidence, robustness
+from helpers.evidence import Evidence
+from helpers.verdicts.rodner2016 import conclusions, noise, records
+
+N, DRAWS = 40, 10  # the first half of the pictures is right when clean
+BIRDS = {"squeezenet1_1": 2, "efficientnet_lite0": 2}  # networks and seeds
+SMALL = {"plain": 3, "vgg": 3, "resnet": 3}
+MISSING = None, "needs the birds (study)"
+VERDICTS = {1: "reproduced", 0: "undecided", -1: "not reproduced"}
+
+
+def packed(shares):
+    """Return the bits of draws of which each picture has a share, in tenths, right or kept."""
+    flags = np.arange(DRAWS) < np.round(10 * np.asarray(shares))[:, None]
+    return np.packbits(flags).tobytes().hex()
+
+
+def right(cost):
+    """Return the share of right draws of each picture where `cost`, of all, is lost on average.
+
+    Some pictures lose and some gain, so that there is an interval. Costs are in steps of .05.
+    """
+    lost, gained = (0.2 + 2 * max(way * cost, 0) for way in (1, -1))
+    return np.repeat([1 - lost, gained], N // 2)
+
+
+def seen(cost=lambda kind, level: 0, changed=lambda kind: 0.2, together=(0, 0, 0)):
+    """Return what a network's observers saw.
+
+    cost: of a kind at a level. changed: share of labels. together: costs of intensity noise, of
+    pepper noise and of both.
+    """
+    clean = np.packbits(np.arange(N) < N // 2).tobytes().hex()
+    wobble = np.where(np.arange(N) % 2, 0.1, -0.1)
+    levels = {
+        kind: {
+            f"{level:g}": {"right": packed(right(cost(kind, level))),
+                           "kept": packed(1 - changed(kind) - wobble)}
+            for level in values
+        }
+        for kind, values in robustness.LEVELS.items()
+    }  # fmt: skip
+    names = ("intensity", "pepper", "both")
+    levels["combined"] = {
+        name: {"right": packed(right(own))} for name, own in zip(names, together, strict=True)
+    }
+    return {f"noise_{kind}": {"n": N, "draws": DRAWS, "clean": clean, "levels": own}
+            for kind, own in levels.items()}  # fmt: skip
+
+
+def plant(monkeypatch, networks=BIRDS, make=lambda network: seen(), group="birds"):
+    """Put made records in the place of one group's; all others lack."""
+    found = {(network, seed): make(network) for network, count in networks.items()
+             for seed in range(count)}  # fmt: skip
+    monkeypatch.setattr(
+        records, "group", lambda preset, name: (found, "study") if name == group else MISSING
+    )
+
+
+def finding(row, identity):
+    """Return the finding on a statement of a row, as it is measured by default."""
+    (statement,) = (s for s in claims.statements(row) if s["id"] == identity)
+    measure = (noise.MEASURES | conclusions.MEASURES)[row][identity]
+    return claims.judge(statement, measure("study"))
+
+
+def at(**costs):
+    """Return a cost that is the same at every level of a kind."""
+    return lambda kind, level: costs.get(kind, costs.get("others", 0))
+
+
+def test_records_are_read_as_they_were_planted(monkeypatch):
+    plant(monkeypatch, make=lambda _: seen(at(rgb=0.15), lambda kind: 0.3))
+    found = records.group("study", "birds")[0]["squeezenet1_1", 0]
+    assert records.right(found, "rgb", 0).tolist() == [1] * 20 + [0] * 20
+    assert records.right(found, "rgb", 8) == pytest.approx([0.5] * 20 + [0.2] * 20)
+    assert records.lost(found, "rgb", 8).mean() == pytest.approx(0.15)
+    assert records.changed(found, "hue", 64).mean() == pytest.approx(0.3)
+    assert records.networks("study", "birds") == list(BIRDS)
+    assert records.networks("study", "colour") == []
+
+
+def test_curves_begin_at_the_clean_picture(monkeypatch):
+    plant(monkeypatch, make=lambda _: seen(lambda kind, level: 0.05 * (level == 32)))
+    values, levels = records.curve("study", "birds", "rgb")
+    assert levels == (0, 2, 4, 8, 16, 32) and list(values) == list(BIRDS)
+    for own in values.values():
+        assert own.shape == (2, 6)
+        assert own == pytest.approx(np.tile([0.5] * 5 + [0.45], (2, 1)))
+    values, _ = records.curve("study", "birds", "rgb", what=records.changed)
+    assert values["squeezenet1_1"][0] == pytest.approx([0] + [0.2] * 5)
+    assert records.curve("study", "colour", "rgb")[0] == {}
+
+
+def test_one_network_or_the_mean_of_all(monkeypatch):
+    own = {"squeezenet1_1": 0.2, "efficientnet_lite0": 0.1}
+    plant(monkeypatch, make=lambda network: seen(at(rgb=own[network])))
+    for only, cost in [*own.items(), (None, 0.15)]:
+        values, scale = noise.cost("study", "rgb", 4, only=only)
+        assert (values.shape, scale) == ((N,), "study")
+        assert values.mean() == pytest.approx(cost)
+    assert noise.cost("study", "rgb", 4, beyond=0.1)[0].mean() == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_labels_change_more_than_under_flips(monkeypatch, way):
+    changed = {"left_right": 0.4, "rotation": 0.4 + 0.3 * way, "upside_down": 0.4}
+    plant(monkeypatch, make=lambda _: seen(changed=lambda kind: changed.get(kind, 0.2)))
+    found = finding("rod-tab1", "rotation")
+    assert found.verdict == VERDICTS[way] and found.estimate == pytest.approx(0.3 * way)
+    assert finding("rod-tab1", "upside-down").verdict == "undecided"
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_accuracy_falls_from_level_to_level(monkeypatch, way):
+    def cost(kind, level):
+        steps = robustness.LEVELS[kind].index(level)
+        turned = steps if kind == "hue" else 0
+        return 0.05 * (way * turned if way else (0, 1, 0, 1, 0)[turned])
+
+    plant(monkeypatch, make=lambda _: seen(cost))
+    assert noise.falls("study", "hue")[0].shape == (4, 5)  # no clean pictures
+    assert finding("rod-fig2", "hue").verdict == VERDICTS[way]
+    assert finding("rod-fig2", "local-hue").verdict == "undecided"
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_the_mildest_kind_decides_whether_all_are_strong(monkeypatch, way):
+    plant(monkeypatch, make=lambda _: seen(at(others=0.3, saturation=0.15 * way)))
+    found = finding("rod-fig2", "strong")
+    assert found.verdict == VERDICTS[way] and found.estimate == pytest.approx(0.15 * way)
+
+
+def test_levels_are_those_that_the_claims_and_the_page_name():
+    assert (noise.LEVEL, noise.SMALL, noise.POINTS) == (16, 4, 0.1)
+    assert noise.SEVERE == (("rgb", 32), ("intensity", 32), ("pepper", 0.08))
+    assert robustness.COMBINED == (("intensity", 4), ("pepper", 0.02))
+
+
+def test_only_the_level_of_comparison_counts(monkeypatch):
+    plant(monkeypatch, make=lambda _: seen(lambda kind, level: 0.2 * (level == noise.LEVEL)))
+    assert noise.weakest("study")[0].mean() == pytest.approx(0.2)
+    assert noise.weakest("study", level=8)[0].mean() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(0, "reproduced"), (0.03, "undecided"), (0.2, "not reproduced")]
+)
+def test_flips_and_moves_change_little(monkeypatch, loss, verdict):
+    """Many pictures, since an interval of forty is wider than three points."""
+    values = loss + np.random.default_rng(0).choice([-0.1, 0.1], 400)
+    monkeypatch.setattr(records, "over", lambda *_, **__: (values - values.mean() + loss, "study"))
+    for identity in ("left-right", "translation"):
+        assert finding("rod-flip", identity).verdict == verdict
+    assert finding("rod-flip", "rotation").verdict == ("reproduced" if loss else "undecided")
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_pepper_is_compared_with_ten_points(monkeypatch, way):
+    plant(monkeypatch, make=lambda _: seen(at(pepper=0.1 + 0.15 * way)))
+    assert finding("rod-pepper4", "ten").verdict == VERDICTS[way]
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_kinds_are_compared_with_the_nearest(monkeypatch, way):
+    costs = {"intensity": 0.25 + 0.1 * way, "local_hue": 0.25, "rgb": 0.2, "hue": 0.15,
+             "saturation": 0.15 - 0.1 * way}  # fmt: skip
+    plant(monkeypatch, make=lambda _: seen(at(**costs)))
+    for identity in ("intensity", "saturation"):
+        found = finding("rod-order", identity)
+        assert found.estimate == pytest.approx(0.1 * way)  # not .15 to .3, of pairs further apart
+        assert found.verdict == (VERDICTS[way] if way else "undecided")
+    both, _ = noise.nearest("study", ["rgb", "local_hue"], ["hue", "saturation"])
+    assert both.mean() == pytest.approx(min(0.05, 0.05 + 0.1 * way))
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_other_data_are_judged_alike(monkeypatch, way):
+    costs = {"intensity": 0.3 + 0.1 * way, "rgb": 0.3, "local_hue": 0.2, "hue": 0.2 - 0.1 * way}
+    for group in ("colour", "garments"):
+        plant(monkeypatch, SMALL, lambda _: seen(at(saturation=-0.05, **costs)), group)
+        own = ("intensity", "two-and-two") if group == "colour" else ("garments",)
+        for identity in own:
+            found = finding("rod-fig3", identity)
+            assert (found.verdict, found.n) == (VERDICTS[way], N)
+
+
+@pytest.mark.parametrize(("left", "way"), [(0.1, 1), (0.25, 0), (0.4, -1)])
+def test_half_of_the_accuracy(monkeypatch, left, way):
+    plant(monkeypatch, make=lambda _: seen(at(intensity=0.5 - left)))
+    found = finding("rod-436", "half")
+    assert found.estimate == pytest.approx(0.25 - left) and found.ours
+    assert found.verdict == VERDICTS[way]
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_vgg_is_compared_in_severe_noise_only(monkeypatch, way):
+    def make(network):
+        def cost(kind, level):
+            severe = {"vgg": 0.2 - 0.1 * way}.get(network, 0.2)
+            return severe if (kind, level) in noise.SEVERE else 0.3 * way * (network == "vgg")
+
+        return seen(cost)
+
+    plant(monkeypatch, SMALL, make, "colour")
+    for row, identity in (("rod-vgg-robust", "plain"), ("rod-vgg-robust", "other"),
+                          ("rod-concl", "architecture")):  # fmt: skip
+        found = finding(row, identity)
+        assert found.verdict == VERDICTS[way] and found.estimate == pytest.approx(0.1 * way)
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_the_network_that_is_hurt_least_decides(monkeypatch, way):
+    own = {"squeezenet1_1": 0.3, "efficientnet_lite0": 0.15 * way}
+    plant(monkeypatch, make=lambda network: seen(
+        lambda kind, level: own[network] * ((kind, level) == ("intensity", noise.SMALL))
+    ))  # fmt: skip
+    found = finding("rod-vgg-robust", "small")
+    assert found.verdict == VERDICTS[way] and found.estimate == pytest.approx(0.15 * way)
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_both_kinds_of_noise_are_compared_with_each(monkeypatch, way):
+    plant(monkeypatch, make=lambda _: seen(together=(0.2, 0.1, 0.2 + 0.1 * way)))
+    found = finding("rod-combo", "intensity")
+    assert found.verdict == VERDICTS[way] and found.estimate == pytest.approx(0.1 * way)
+    assert finding("rod-combo", "pepper").estimate == pytest.approx(0.1 + 0.1 * way)
+
+
+def bits(share, test=300):
+    """Return hex digits of which test images are right: that share of every N."""
+    right = np.arange(test) * 7 % N < round(N * share)
+    return np.packbits(right).tobytes().hex()
+
+
+def trained_on_noise(monkeypatch, accuracy, scale="study"):
+    """Put made networks, trained on noise, in the place of the evidence."""
+    rows = [{"key": (network, seed), "data": "cifar10", "model": network, "seed": seed,
+             "epoch": epoch, "test": 300, "observed": {"correct": bits(accuracy(seed))}}
+            for network, count in SMALL.items() for seed in range(count)
+            for epoch in (5, 6)]  # fmt: skip
+    found = Evidence(scale, pd.DataFrame(rows), pd.DataFrame(rows), {})
+    monkeypatch.setattr(evidence, "of", lambda paper, name, preset: {"noisy": found}[name])
+
+
+@pytest.mark.parametrize("way", VERDICTS)
+def test_training_on_the_noise_of_the_test(monkeypatch, way):
+    plant(monkeypatch, SMALL, lambda _: seen(at(intensity=0.2)), "colour")  # leaves .3
+    trained_on_noise(monkeypatch, lambda seed: 0.3 + 0.3 * way)
+    found = finding("rod-concl", "same")
+    assert (found.verdict, found.n) == (VERDICTS[way], N)
+    assert found.estimate == pytest.approx(0.3 * way)
+    pairs, scale = noise.matched("study")
+    assert scale == "study" and list(pairs) == list(SMALL)
+    for before, after in pairs.values():
+        assert before.shape == after.shape == (3, N)
+        assert before.mean(1) == pytest.approx([0.3] * 3)
+        assert after.mean(1) == pytest.approx([0.3 + 0.3 * way] * 3)
+
+
+def test_trainings_of_two_scales_are_not_compared(monkeypatch):
+    plant(monkeypatch, SMALL, lambda _: seen(), "colour")
+    trained_on_noise(monkeypatch, lambda seed: 0.3, scale="quick")
+    assert noise.matched("study")[0] is None
+    found = finding("rod-concl", "same")
+    assert found.verdict == "not run" and "study and quick" in found.why
+
+
+def test_what_lacks_is_not_run(monkeypatch):
+    monkeypatch.setattr(records, "group", lambda preset, name: MISSING)
+    small = {("rod-vgg-robust", "plain"), ("rod-vgg-robust", "other")}
+    for row, measures in noise.MEASURES.items():
+        for identity in measures:
+            if (row, identity) in small:
+                continue
+            found = finding(row, identity)
+            assert found.verdict == "not run", (row, identity)
+            assert found.why == (records.needed(row) if identity == "printed" else MISSING[1])
+    for identity in ("clean", "strong"):
+        assert finding("rod-concl", identity).verdict == "not run"
+
+
+@pytest.fixture
+def gathered(monkeypatch):
+    """Put planted runs in the place of the evidence, read past the cache."""
+
+    def give(rows, scale="study"):
+        columns = None if rows else ["key", "epoch"]
+        frame = pd.DataFrame(rows, columns=columns)
+        found = Evidence(scale, frame, frame, {})
+        monkeypatch.setattr(evidence, "of", lambda *_: found)
+        records.group.cache_clear()
+
+    yield give
+    records.group.cache_clear()
+
+
+def row(key, data, model, seed=0, observed=None, **arguments):
+    """Return one row of evidence."""
+    return {"key": key, "data": data, "model": model, "seed": seed, "epoch": 8,
+            "arguments": arguments, "observed": observed or seen(), "width": 0.25, "train": 100,
+            "source": "made up"}  # fmt: skip
+
+
+def test_looks_at_one_network_are_put_together(gathered):
+    whole = seen()
+    parts = [{name: whole[name]} for name in ("noise_rgb", "noise_hue")]
+    gathered([row(k, "birds", "finetuned", observed=part, name="squeezenet1_1")
+              for k, part in enumerate(parts)])  # fmt: skip
+    found, scale = records.group("study", "birds")
+    assert scale == "study" and list(found) == [("squeezenet1_1", 0)]
+    assert list(found["squeezenet1_1", 0]) == ["noise_rgb", "noise_hue"]
+    assert records.title("study", "birds") == "birds"
+    note = records.note("study", "birds")
+    assert "40 test pictures, 10 draws" in note and "made up" in note
+
+
+def test_small_networks_are_parted_by_their_data(gathered):
+    gathered([row(0, "photo_patches", "plain"), row(1, "fashion_mnist", "vgg")], "smoke")
+    assert records.networks("smoke", "colour") == ["plain"]
+    assert records.networks("smoke", "garments") == ["vgg"]
+    assert records.group("smoke", "colour")[1] == "smoke, photo patches"
+    assert records.title("smoke", "colour") == "photo patches"
+    note = records.note("smoke", "colour")
+    assert note.startswith("Preset smoke") and "width" not in note
+
+
+def test_no_records_are_no_group(gathered):
+    gathered([])
+    assert records.group("smoke", "birds") == MISSING
+    assert records.note("smoke", "birds") == "not run here: needs the birds (study)"
