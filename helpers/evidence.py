@@ -77,7 +77,7 @@ def gather(experiment, preset):
     for stronger in PUBLISHED[: PUBLISHED.index(preset) if preset in PUBLISHED else None]:
         wanted = experiment(stronger)
         found = [runs.find_published(run) for run in wanted]
-        if all(found):
+        if found and all(found):  # not every experiment is there at every scale
             return Evidence(stronger, table(wanted, found), live, missing)
         missing[stronger] = found.count(None)
     return Evidence(preset, live, live, missing)

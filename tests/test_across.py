@@ -188,13 +188,20 @@ def test_conclusions_count_verdicts(monkeypatch):
     assert across.concluded(holds=1, reversed=1) == "decided in part"
     assert across.concluded(holds=1, undecided=1) == "decided in part"
     assert across.concluded(**{"too few": 4}) == across.concluded(undecided=1) == "undecided"
-    found = across.tests([moves(), moves(n=20)])
+    every = [moves(), moves(n=20)]
+    found = across.tests(every)
+    monkeypatch.setattr(across, "seen", lambda preset: every)
     monkeypatch.setattr(across, "findings", lambda preset: found)
     lines = across.conclusions("smoke").set_index("")
     assert lines.loc["H1", ["holds", "too few"]].tolist() == [1, 1]
     shown = across.table("smoke", "H1")
     assert shown["verdict"].tolist() == ["holds", "too few"]
-    assert shown["P"].tolist() == ["< 0.0001", ""]
+    areas = across.areas("smoke")
+    assert areas.iloc[1, 2:].tolist() == ["too few", "too few"]
+    alone, both = areas.iloc[0, 2:].astype(float)
+    gained = next(f.estimate for f in found if f.measure == "H3b")
+    assert both - alone == pytest.approx(gained, abs=0.002)
+    assert shown["P"].tolist() == ["below 0.0001", ""]
 
 
 def test_a_gradient_without_preferred_direction_gives_the_slopes_of_reference():

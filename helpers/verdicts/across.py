@@ -290,8 +290,6 @@ def _of_others(preset):
     """Return `Moves` of networks whose pairs are records of azulay2019, at the same scale."""
     found = evidence.of("across", "moved_by_others", preset)
     frame, scale = found.frame, found.preset
-    if frame.empty:  # at paper there are none
-        frame, scale = found.live, preset
     pairs = evidence.of("azulay2019", "protocols", scale).live
     observed = {}
     for rows in (frame, pairs):
@@ -348,13 +346,13 @@ def areas(preset):
     """
     rows = []
     for moves in seen(preset):
-        row = {"network": moves.network, "protocol": TITLES[moves.protocol]}
+        found = ["too few"] * 2
         if enough(moves, answers=True):
-            alone, both, flags = MEASURES["H3b"].columns(moves)
-            row |= {"confidence": f"{auc(alone, flags).mean():.3f}",
-                    "confidence and foretold": f"{auc(both, flags).mean():.3f}"}  # fmt: skip
-        rows.append(row)
-    return pd.DataFrame(rows).fillna("too few")
+            *scores, flags = MEASURES["H3b"].columns(moves)
+            found = [f"{auc(score, flags).mean():.3f}" for score in scores]
+        rows.append([moves.network, TITLES[moves.protocol], *found])
+    columns = ["network", "protocol", "confidence", "confidence and foretold"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def table(preset, *names):
@@ -364,9 +362,10 @@ def table(preset, *names):
         row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol],
                "pictures": f"{f.n:,}", "answers changed": f"{100 * f.changed:.1f} %"}  # fmt: skip
         if f.each:
-            row |= {"estimate": f"{f.estimate:+.3f}",
-                    "95 % interval": f"[{f.low:+.3f}, {f.high:+.3f}]",
-                    "each seed": " ".join(f"{value:+.2f}" for value in f.each),
+            sign = "" if MEASURES[f.measure].null else "+"
+            row |= {"estimate": f"{f.estimate:{sign}.3f}",
+                    "95 % interval": f"[{f.low:{sign}.3f}, {f.high:{sign}.3f}]",
+                    "each seed": " ".join(f"{value:{sign}.2f}" for value in f.each),
                     "P": _shown(f.p), "P (Holm)": _shown(f.holm)}  # fmt: skip
         rows.append(row | {"verdict": f.verdict})
     frame = pd.DataFrame(rows).fillna("")
@@ -393,4 +392,4 @@ def concluded(holds=0, reversed=0, undecided=0, **_):
 
 
 def _shown(p):
-    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
+    return f"{p:.4f}" if p >= 1e-4 else "below 0.0001"
