@@ -4,7 +4,6 @@ from functools import partial, reduce
 
 import torch
 from torch.nn import functional
-from torchvision.transforms.functional import gaussian_blur
 
 from helpers.errors import InputError, whole
 
@@ -22,6 +21,8 @@ def gaussian(images, size, sigma):
         raise InputError("sigma", sigma, "use a number of px above 0")
     if size // 2 >= min(images.shape[-2:]):
         raise InputError("size", size, f"images of {tuple(images.shape[-2:])} px are too small")
+    from torchvision.transforms.functional import gaussian_blur  # as slow to import as torch
+
     return gaussian_blur(_floats(images), [size, size], [sigma, sigma])
 
 

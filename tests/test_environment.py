@@ -1,6 +1,8 @@
 """The lock, the package, the conda environment and the list of direct dependencies agree."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -154,3 +156,13 @@ def test_a_missing_or_weak_hash_is_noticed(tail):
 )
 def test_a_host_or_a_path_in_the_lock_is_noticed(line):
     assert strangers(f"numpy==2.4.6 \\\n    {HASH}\n{line}\n") == [line]
+
+
+def test_what_every_notebook_imports_leaves_out_what_is_slow():
+    """Each of these takes seconds, twice for every notebook; they are imported where needed."""
+    code = "import sys, helpers.figures, helpers.report, helpers.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=ROOT)  # fmt: skip
+    loaded = set(done.stdout.split())
+    assert "torch" in loaded
+    assert not {"torchvision", "torch._dynamo", "timm", "sklearn", "skimage"} & loaded

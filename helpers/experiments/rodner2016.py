@@ -51,7 +51,7 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(128, 20, width=4, epochs=1, seeds=2),
+    "smoke": Scale(128, 20, width=4, epochs=1, seeds=1),
     "quick": Scale(1_000, 100, width=8, epochs=3, seeds=2),
     "study": Scale(10_000, 2_000, width=16, epochs=6, seeds=3, tuned=2, side=160, tuning=8),
     "paper": Scale(None, None, width=64, epochs=30, seeds=5, tuned=3, side=224, tuning=30),
