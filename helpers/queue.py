@@ -63,7 +63,7 @@ def _in_pool(missing, workers, folder, until):
         try:
             # hand out a run when one ends, so that a time limit leaves the rest untouched
             with _deaf():
-                active = {pool.submit(runs.execute, run, folder): run
+                active = {pool.submit(_execute, run, folder): run
                           for _, run in zip(range(workers), waiting, strict=False)}  # fmt: skip
             while active:
                 done = next(as_completed(active))
@@ -71,11 +71,20 @@ def _in_pool(missing, workers, folder, until):
                 done.result()
                 yield run
                 if time.monotonic() < until and (follower := next(waiting, None)):
-                    active[pool.submit(runs.execute, follower, folder)] = follower
+                    active[pool.submit(_execute, follower, folder)] = follower
         except BaseException:
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+
+
+def _execute(run, folder):
+    """Train `run` and return nothing.
+
+    A record is longer than a pipe takes at once: a worker that is ended while it sends one leaves
+    the other end waiting for the rest.
+    """
+    runs.execute(run, folder)
 
 
 @contextmanager
