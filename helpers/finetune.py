@@ -14,6 +14,7 @@ from torch import nn
 
 from helpers import augment, checkpoint, machine, natural, training
 from helpers.errors import InputError, whole
+from helpers.pictures import middle
 
 ARGUMENTS = {"name", "side", "dropout"}
 MARGIN = 8 / 7  # shorter side of a picture, before a square of the network's side is cut out
@@ -133,7 +134,7 @@ def _learn(run, view, file):
 def _squares(pictures, side):
     """Return the middle square of each picture, `MARGIN` times `side` px, uint8 (N, S, S, 3)."""
     wide = round(MARGIN * side)
-    made = [natural.middle(picture, wide, wide) for picture in pictures]
+    made = [middle(picture, wide, wide) for picture in pictures]
     return torch.stack(made).permute(0, 2, 3, 1).contiguous()
 
 

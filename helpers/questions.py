@@ -7,7 +7,7 @@ question is not asked twice, and one that was interrupted goes on.
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from helpers import claims, natural, paths, photos
 from helpers.errors import InputError, whole
+from helpers.pictures import in_folder
 
 PHOTOGRAPHS = natural.NAMES[0]
 
@@ -116,7 +117,7 @@ def listed(field, given, fractions=False):
 
 
 def pictures(given, count, seed, again):
-    """Return `natural.Pictures` and their names.
+    """Return `Pictures` and their names.
 
     given: a folder, or `PHOTOGRAPHS`. count: of pictures, drawn by the seed, None for each of them;
     where there are fewer they are taken `again` and again, or else all of them once.
@@ -124,12 +125,12 @@ def pictures(given, count, seed, again):
     if str(given) == PHOTOGRAPHS:
         _, found, _ = natural.splits(PHOTOGRAPHS, None)
     else:
-        found = natural.in_folder(given)
+        found = in_folder(given)
     if count is not None:
         order = np.random.default_rng(seed).permutation(len(found))
         whole("count", count, 1)
         chosen = order[np.arange(count) % len(found)] if again else order[:count]
-        found = replace(found, files=tuple(found.files[k] for k in chosen))
+        found = found.pick(chosen)
     files = [Path(file) for file, _ in found.files]
     return found, tuple(
         str(file.relative_to(given)) if file.is_relative_to(given) else str(file) for file in files

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import checkpoint, natural, paths
+from helpers import checkpoint, paths
 from helpers.errors import InputError, cause
-from helpers.natural import Pictures
+from helpers.pictures import SEED, Pictures
 
 
 def birds():
@@ -190,4 +190,4 @@ def _whole(name, root, train, test):
         if not 0 <= label < len(test.classes):
             why = f"its picture {file} needs a class from 1 to {len(test.classes)}"
             raise InputError(name, label + 1, why)
-    return train, test.pick(np.random.default_rng(natural.SEED).permutation(len(test)))
+    return train, test.pick(np.random.default_rng(SEED).permutation(len(test)))

@@ -100,7 +100,7 @@ def network(bird=bias.BIRDS[3], classes=1000):
 
 
 class Spots:
-    """Pictures with one bright cell each, as `natural.Pictures`."""
+    """Pictures with one bright cell each, as `pictures.Pictures`."""
 
     classes, source = ("spots",), "spots"
 

@@ -12,6 +12,7 @@ from helpers import checkpoint, finetune, machine, natural, runs, training
 from helpers.errors import InputError
 from helpers.models import pretrained
 from helpers.models.pretrained import SCRIPT_FACTS, Network
+from helpers.pictures import Pictures
 from helpers.runs import Run
 
 SIDE = 32
@@ -56,7 +57,7 @@ def pictures(tmp_path):
             file.parent.mkdir(exist_ok=True)
             Image.fromarray(pixels.numpy()).save(file)
             files.append((str(file), k % 2))
-        return natural.Pictures(tuple(files), CLASSES, "made here")
+        return Pictures(tuple(files), CLASSES, "made here")
 
     return make(24, "train"), make(10, "test")
 
@@ -112,7 +113,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(pictures, monkeypatch, fo
 def test_seeds_and_pictures_make_networks_of_their_own(pictures):
     views = [finetune.train(run, *pictures)[0] for run in (RUN, replace(RUN, seed=1))]
     assert not same(*views)
-    other = natural.Pictures(pictures[0].files[:16], CLASSES, "made here")
+    other = Pictures(pictures[0].files[:16], CLASSES, "made here")
     assert not same(views[0], finetune.train(RUN, other, pictures[1])[0])
 
 

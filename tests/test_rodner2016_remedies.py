@@ -13,6 +13,7 @@ from helpers import claims, denoise, evidence, natural, robustness
 from helpers.errors import InputError
 from helpers.finetune import MARGIN
 from helpers.models.pretrained import Network
+from helpers.pictures import Pictures
 from helpers.verdicts.rodner2016 import prediction, records, remedies
 
 N, DRAWS, EFFECT = 200, 10, 0.2
@@ -264,7 +265,7 @@ def test_pictures_are_those_that_the_network_saw(plant, tmp_path, monkeypatch):
         pixels = rng.integers(256, size=(200, 190 + 5 * k, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{k}.png")
         files.append((str(tmp_path / f"{k}.png"), k))
-    test = natural.Pictures(tuple(files), tuple("abcdef"), "noise")
+    test = Pictures(tuple(files), tuple("abcdef"), "noise")
     network = Network("made", None, side, (0.0,) * 3, (1.0,) * 3, 1 / MARGIN, "bilinear", "", "",
                       tuple("abcdef"))  # fmt: skip
     frames, _ = natural.View(None, network, test, test).sample(None)

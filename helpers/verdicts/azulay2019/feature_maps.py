@@ -14,7 +14,8 @@ import torch
 from helpers import evidence, invariance, paths, photos, runs, shift
 from helpers.experiments import azulay2019 as experiments
 from helpers.models import layers
-from helpers.natural import CHUNK, read
+from helpers.natural import CHUNK
+from helpers.pictures import read
 from helpers.presets import preset as get
 
 TITLES = {"efficientnet_lite0": "EfficientNet-Lite0", "squeezenet1_1": "SqueezeNet 1.1"}

@@ -8,6 +8,7 @@ import torch
 
 from helpers import claims, evidence, invariance, natural, shift
 from helpers.models import architectures, pretrained
+from helpers.pictures import read
 from helpers.verdicts.ivan2019.untrained import ANY
 
 KERAS = {"VGG16": "vgg16", "ResNet50": "resnet50", "InceptionResNetV2": "inception_resnet_v2"}
@@ -60,7 +61,7 @@ def curve(network, frames):
 def examples(name, pictures, make):
     """Return {picture: (frames, `Curve`)} of photographs; make: `moving` or `growing`."""
     network = pretrained.load(name)
-    frames = {picture: make(natural.read(picture), network.side) for picture in pictures}
+    frames = {picture: make(read(picture), network.side) for picture in pictures}
     return {picture: (made, curve(network, made)) for picture, made in frames.items()}
 
 

@@ -9,6 +9,7 @@ from helpers import claims, evidence, metrics, natural, robustness
 from helpers.errors import InputError
 from helpers.experiments import rodner2016 as experiments
 from helpers.finetune import MARGIN
+from helpers.pictures import SEED, middle
 from helpers.verdicts.rodner2016 import noise, records
 
 EXTREME = 100  # pictures at either end of sensitivity, as in the paper
@@ -209,10 +210,10 @@ def pictures(preset, numbers):
         return None
     if len(test) != len(seen["sd"]):
         return None
-    drawn = np.random.default_rng(natural.SEED).permutation(len(test))  # as in View.sample
+    drawn = np.random.default_rng(SEED).permutation(len(test))  # as in View.sample
     side = run.model_args["side"]
     chosen = test.pick(drawn[numbers])
-    return [natural.middle(picture, round(MARGIN * side), side).numpy() for picture in chosen]
+    return [middle(picture, round(MARGIN * side), side).numpy() for picture in chosen]
 
 
 MEASURES = {
