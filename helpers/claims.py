@@ -12,7 +12,7 @@ from helpers.errors import InputError, one_of
 
 PAPERS = ("ivan2019", "juefei2018", "ghosh2019", "azulay2019", "rodner2016")
 KINDS = ("number", "order", "trend", "exact", "picture")
-VERDICTS = ("not reproduced", "undecided", "paper in error", "reproduced", "not run", "not yet")
+VERDICTS = ("not reproduced", "undecided", "paper in error", "reproduced", "not run")
 CONFIDENCE = 0.95
 
 
@@ -190,16 +190,15 @@ RULES = {
 }
 
 
-def together(findings, otherwise="not yet"):
+def together(findings):
     """Return a row's verdict: the worst of its statements'; what was not run does not count.
 
     Where none of the paper's own statements was run, those that are ours do not stand in for them.
-    otherwise: the verdict on a row without statements.
     """
     theirs = {finding.verdict for finding in findings if not finding.ours}
     if theirs == {"not run"}:
         return "not run"
-    return min((finding.verdict for finding in findings), key=VERDICTS.index, default=otherwise)
+    return min((finding.verdict for finding in findings), key=VERDICTS.index, default="not run")
 
 
 def statements(identity):

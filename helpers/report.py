@@ -9,7 +9,7 @@ import yaml
 from helpers import claims, paths, presets, verdicts
 
 LEDGER = "../ledger.html"
-COLUMNS = ("reproduced", "not reproduced", "undecided", "paper in error", "not run", "not yet")
+COLUMNS = ("reproduced", "not reproduced", "undecided", "paper in error", "not run")
 
 
 class Html(str):
@@ -126,9 +126,8 @@ def _ledger_line(key, entry, preset):
     verdict = verdicts.verdict(row, preset)
     scales = [finding.preset for finding in found if finding.preset]
     evidence = max(scales, default="none", key=_strength)
-    name = f"<strong>{row}</strong>"
-    if "notebook" in entry:
-        name = f'<a href="{key}/{entry["notebook"]}.html#{_anchor(row)}">{name}</a>'
+    link = f"{key}/{entry['notebook']}.html#{_anchor(row)}"
+    name = f'<a href="{link}"><strong>{row}</strong></a>'
     where = f"<small>{key}<br>{escape(entry['where'])}</small>"
     judged = f"{badge(verdict)}<br><small>evidence: {escape(evidence)}</small>"
     cells = (f"{name}<br>{where}", escape(entry["says"]), _measured(entry, found), judged)

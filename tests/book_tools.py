@@ -41,7 +41,7 @@ TABLE = (
     '<table id="ledger"><thead><tr><th>row</th></tr></thead><tbody>'
     '<tr id="row-a" data-paper="ivan2019" data-verdict="undecided" data-evidence="quick">'
     '<td><a href="../book/index.html">a</a></td></tr>'
-    '<tr id="row-b" data-paper="ghosh2019" data-verdict="not yet" data-evidence="">'
+    '<tr id="row-b" data-paper="ghosh2019" data-verdict="not run" data-evidence="">'
     '<td><a href="#row-a">b</a></td></tr></tbody></table>'
 )
 

@@ -147,8 +147,7 @@ def test_a_row_is_as_good_as_its_worst_statement():
     assert claims.together(found("reproduced", "paper in error")) == "paper in error"
     assert claims.together(found("paper in error", "undecided")) == "undecided"
     assert claims.together(found("undecided", "not reproduced")) == "not reproduced"
-    assert claims.together([]) == "not yet"
-    assert claims.together([], "not run") == "not run"
+    assert claims.together([]) == "not run"
     # what we add cannot stand in for what the paper says and nobody ran
     ours = claims.Finding("Ours: y", "reproduced", "")
     assert claims.together([*found("not run"), ours]) == "not run"

@@ -18,11 +18,11 @@ MEASURES = {
 def findings(identity, preset):
     """Return the `Finding`s on a row, on the strongest evidence there is.
 
-    preset: the scale to run at where nothing stronger is published. Rows of papers that are not
-    reproduced yet have none.
+    preset: the scale to run at where nothing stronger is published. A row without statements, which
+    cannot be judged from what is at hand, has none.
     """
     key, _ = claims.row(identity)
-    measures = MEASURES.get(key, {}).get(identity, {})
+    measures = MEASURES[key][identity]
     judged = []
     for statement in claims.statements(identity):
         values, scale = measures[statement["id"]](preset)
@@ -34,10 +34,5 @@ def findings(identity, preset):
 
 
 def verdict(identity, preset):
-    """Return the verdict on a row, the worst of its statements'.
-
-    A row that has a notebook and no statement cannot be judged from what is at hand.
-    """
-    _, entry = claims.row(identity)
-    otherwise = "not run" if "notebook" in entry else "not yet"
-    return claims.together(findings(identity, preset), otherwise)
+    """Return the verdict on a row, the worst of its statements'."""
+    return claims.together(findings(identity, preset))
