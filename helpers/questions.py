@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import claims, natural, paths, photos
+from helpers import claims, natural, paths, photos, pictures
 from helpers.errors import InputError, whole
-from helpers.pictures import in_folder
 
 PHOTOGRAPHS = natural.NAMES[0]
 
@@ -116,8 +115,8 @@ def listed(field, given, fractions=False):
     return entries
 
 
-def pictures(given, count, seed, again):
-    """Return `Pictures` and their names.
+def chosen(given, count, seed, again):
+    """Return `pictures.Pictures` and their names.
 
     given: a folder, or `PHOTOGRAPHS`. count: of pictures, drawn by the seed, None for each of them;
     where there are fewer they are taken `again` and again, or else all of them once.
@@ -125,30 +124,30 @@ def pictures(given, count, seed, again):
     if str(given) == PHOTOGRAPHS:
         _, found, _ = natural.splits(PHOTOGRAPHS, None)
     else:
-        found = in_folder(given)
+        found = pictures.in_folder(given)
     if count is not None:
         order = np.random.default_rng(seed).permutation(len(found))
         whole("count", count, 1)
-        chosen = order[np.arange(count) % len(found)] if again else order[:count]
-        found = found.pick(chosen)
+        found = found.pick(order[np.arange(count) % len(found)] if again else order[:count])
     files = [Path(file) for file, _ in found.files]
     return found, tuple(
         str(file.relative_to(given)) if file.is_relative_to(given) else str(file) for file in files
     )
 
 
-def digest(network, pictures, facts, code):
+def digest(network, shown, facts, code):
     """Return a sha256 of network, pictures, other facts and the code that measures, 64 hex digits.
 
-    code: files; this one counts too.
+    shown: `pictures.Pictures`. code: files; what reads the pictures, and this one, count too.
     """
     facts = [network.digest, network.side, network.mean, network.std, *facts]
-    for file, _ in pictures.files:
+    for file, _ in shown.files:
         if file not in photos.PHOTOGRAPHS:
             seen = Path(file).stat()
             facts.append((seen.st_size, seen.st_mtime_ns))
     found = hashlib.sha256(json.dumps(facts).encode())
-    for file in (__file__, *code):  # another version's files are not taken for its own
+    # another version's answers are not taken for its own
+    for file in (__file__, pictures.__file__, *code):
         found.update(Path(file).read_bytes())
     return found.hexdigest()
 

@@ -133,7 +133,7 @@ def _study(network, pictures, protocols, count, seed, sizes):
     for size in sizes:
         whole("sizes", size, 1)
     whole("seed", seed)
-    found, names = questions.pictures(pictures, count, seed, again=True)
+    found, names = questions.chosen(pictures, count, seed, again=True)
     network = pretrained.load(str(network))
     if set(protocols) - set(WHOLE):
         for size in sizes:

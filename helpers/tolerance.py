@@ -43,7 +43,7 @@ def ask(network, pictures=PHOTOGRAPHS, kinds=KINDS, levels=None, count=None,
     ]
     whole("draws", draws, 1)
     whole("seed", seed)
-    found, names = questions.pictures(pictures, count, seed, again=False)
+    found, names = questions.chosen(pictures, count, seed, again=False)
     network = pretrained.load(str(network))
     view = natural.View(None, network, found[:0], found)
     code = [module.__file__ for module in CODE] + [__file__]
