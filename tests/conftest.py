@@ -49,6 +49,15 @@ def noise():
     return make
 
 
+def fails(action, *parts):
+    """Assert that an action is refused in one line that holds each of `parts`."""
+    from helpers.errors import InputError
+
+    with pytest.raises(InputError) as error:
+        action()
+    one_line(error, *parts)
+
+
 def one_line(error, *parts):
     """Assert that an error's message is one line and holds each of `parts`."""
     message = str(getattr(error, "value", error))

@@ -1,4 +1,4 @@
-"""Small folders of real photographs in the layouts of ImageNet and VOC 2007."""
+"""Small pictures, and folders of photographs in the layouts of ImageNet and VOC 2007."""
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,13 @@ def tiles(name, side=64):
     rows, columns = (n // side for n in whole.shape[:2])
     cut = whole[: rows * side, : columns * side].reshape(rows, side, columns, side, 3)
     return cut.swapaxes(1, 2).reshape(-1, side, side, 3)
+
+
+def save(path, size=(8, 6), mode="RGB", colour=(10, 20, 30)):
+    """Write a picture of one colour and return its path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+    return str(path)
 
 
 def imagenet(data, train=(8, 8, 8), val=4):

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
-from PIL import Image
+from conftest import fails
+from photo_folders import save
 from torch import nn
 
 from helpers import natural, paths, photos, shift
-from helpers.errors import InputError
 from helpers.machine import device
 from helpers.models import pretrained
 from helpers.models.pretrained import SCRIPT_FACTS, Network
@@ -57,18 +56,6 @@ def network():
 
 def view(network, files=(), classes=()):
     return natural.View(None, network, None, Pictures(tuple(files), classes, "made here"))
-
-
-def save(path, size=(8, 6), mode="RGB", colour=(10, 20, 30)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-    return str(path)
-
-
-def fails(action, *parts):
-    with pytest.raises(InputError) as error:
-        action()
-    one_line(error, *parts)
 
 
 def test_photographs_are_taken_again_where_there_are_too_few():

@@ -7,24 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
+from conftest import fails
+from photo_folders import save
 from PIL import Image
 
 from helpers import photos
-from helpers.errors import InputError
 from helpers.pictures import Pictures, in_folder, read
-
-
-def save(path, size=(8, 6), mode="RGB", colour=(10, 20, 30)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-    return str(path)
-
-
-def fails(action, *parts):
-    with pytest.raises(InputError) as error:
-        action()
-    one_line(error, *parts)
 
 
 def test_a_folder_is_listed_in_the_order_of_its_names(tmp_path):

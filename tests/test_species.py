@@ -6,17 +6,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import conftest
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
 from PIL import Image
 from scipy.io import savemat
 from torch import nn
 from torchvision.datasets import utils
 
 from helpers import finetune, natural, paths
-from helpers.errors import InputError
 from helpers.machine import device
 from helpers.models import pretrained
 from helpers.models.pretrained import SCRIPT_FACTS, Network
@@ -55,9 +54,7 @@ def names(pictures):
 
 def fails(action, *parts):
     natural.splits.cache_clear()
-    with pytest.raises(InputError) as error:
-        action()
-    one_line(error, *parts)
+    conftest.fails(action, *parts)
 
 
 # 100 classes of birds, as they lie in cub100.
