@@ -51,7 +51,7 @@ def train(run, train_pictures, test_pictures, watch=None):
     view = natural.View(run, network, train_pictures, test_pictures)
     both = train_pictures.fingerprint() + test_pictures.fingerprint()
     fingerprint = hashlib.sha256(both.encode()).hexdigest()
-    file = checkpoint.path(replace(run, observers=()).key(), fingerprint)
+    file = checkpoint.path(run.training_key(), fingerprint)
     with checkpoint.alone(file):  # the same network may be wanted by several processes
         epochs = _learn(run, view, file)
     return view, epochs

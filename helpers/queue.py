@@ -58,24 +58,37 @@ def _in_process(missing, _, folder, until):
 
 def _in_pool(missing, workers, folder, until):
     spawn = multiprocessing.get_context("spawn")
-    waiting = iter(missing)
+    waiting = list(missing)
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker) as pool:
         try:
             # hand out a run when one ends, so that a time limit leaves the rest untouched
             with _deaf():
-                active = {pool.submit(_execute, run, folder): run
-                          for _, run in zip(range(workers), waiting, strict=False)}  # fmt: skip
+                active = {}
+                while waiting and len(active) < workers:
+                    run = _next(waiting, active.values())
+                    active[pool.submit(_execute, run, folder)] = run
             while active:
                 done = next(as_completed(active))
                 run = active.pop(done)
                 done.result()
                 yield run
-                if time.monotonic() < until and (follower := next(waiting, None)):
+                if time.monotonic() < until and waiting:
+                    follower = _next(waiting, active.values())
                     active[pool.submit(_execute, follower, folder)] = follower
         except BaseException:
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+
+
+def _next(waiting, active):
+    """Take out the first run that has another training than those in progress, or else the first.
+
+    Runs that differ in what they look at share one training, and wait for one another.
+    """
+    busy = {run.training_key() for run in active}
+    place = (k for k, run in enumerate(waiting) if run.training_key() not in busy)
+    return waiting.pop(next(place, 0))
 
 
 def _execute(run, folder):

@@ -137,6 +137,10 @@ class Run:
         text = json.dumps([TRAINING_VERSION, self.spec()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def training_key(self):
+        """Return the key of the training alone, whatever is looked at when it is done."""
+        return replace(self, observers=()).key()
+
     def title(self):
         """Return a short name for progress bars and messages."""
         kind = self.arrangement.get("kind", "natural").removesuffix("_permutation")
