@@ -117,6 +117,15 @@ def test_the_pool_trains_each_run_once_and_stops_at_the_limit(
     assert pool_of_threads[0][0] == min(workers, 6)
 
 
+def test_another_training_is_handed_out_before_another_look_at_one_in_progress(tiny_run):
+    first, again = (tiny_run(observers=seen) for seen in (("correct",), ("confusion",)))
+    other = tiny_run(seed=1)
+    waiting = [again, other]
+    assert queue._next(waiting, [first]) == other
+    assert queue._next(waiting, [first, other]) == again  # nothing else is left
+    assert not waiting
+
+
 def test_workers_start_deaf_to_ctrl_c(tiny_run, pool_of_threads):
     """A process inherits the signals blocked when it starts: importing takes it seconds."""
     queue.train_missing([tiny_run(seed=seed) for seed in range(3)], 2)

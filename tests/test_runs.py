@@ -58,6 +58,13 @@ def test_every_field_changes_the_key(field):
     assert other.spec()[field] == OTHER[field]
 
 
+def test_the_key_of_a_training_is_the_same_whatever_is_looked_at():
+    looks = [Run("mnist", "mlp", observers=seen) for seen in ((), ("correct",), ("confusion",))]
+    assert len({run.key() for run in looks}) == 3
+    assert {run.training_key() for run in looks} == {looks[0].key()}
+    assert Run("mnist", "mlp", seed=1).training_key() != looks[0].key()
+
+
 def test_the_version_of_the_training_code_changes_the_key(monkeypatch):
     before = Run("mnist", "mlp").key()
     monkeypatch.setattr(runs, "TRAINING_VERSION", runs.TRAINING_VERSION + 1)
