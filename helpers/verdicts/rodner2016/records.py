@@ -50,7 +50,9 @@ def note(preset, name):
         # of no use here: a network's width is a factor, another's a number of channels
         line = replace(source, frame=source.frame.assign(width=np.nan)).note(data)
     else:
-        line = f"Preset {scale}: {len(seen)} networks. {source.frame.source.iloc[0]}."
+        known = networks(preset, name)
+        seeds = f"{len(known)} networks, n = {len(seen) // len(known)} seeds of each"
+        line = f"Preset {scale}: {seeds}. {source.frame.source.iloc[0]}."
     return f"{line} {shown['n']} test pictures, {shown['draws']} draws of each at every level."
 
 
