@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("folders")
 # The command with runs of its own, more than a busy machine trains before it is caught.
 RUNS = 100
 SCRIPT = f"""
+import signal
 import sys
 from helpers import __main__ as command, experiments
 from helpers.runs import Run
@@ -30,6 +31,8 @@ experiments.every_run = lambda paper, preset: [
     for seed in range({RUNS})
 ]
 if __name__ == "__main__":
+    # as in a terminal: what a shell starts in the background ignores Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(command.main(["train", "--preset", "smoke", "--workers", "2"]))
 """
 
