@@ -58,23 +58,24 @@ def _in_process(missing, _, folder, until):
 
 def _in_pool(missing, workers, folder, until):
     spawn = multiprocessing.get_context("spawn")
-    waiting = list(missing)
+    waiting, active = list(missing), {}
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker) as pool:
+
+        def hand_out():
+            run = _next(waiting, active.values())
+            active[pool.submit(_execute, run, folder)] = run
+
         try:
-            # hand out a run when one ends, so that a time limit leaves the rest untouched
             with _deaf():
-                active = {}
-                while waiting and len(active) < workers:
-                    run = _next(waiting, active.values())
-                    active[pool.submit(_execute, run, folder)] = run
+                for _ in range(workers):
+                    hand_out()
             while active:
                 done = next(as_completed(active))
                 run = active.pop(done)
                 done.result()
                 yield run
-                if time.monotonic() < until and waiting:
-                    follower = _next(waiting, active.values())
-                    active[pool.submit(_execute, follower, folder)] = follower
+                if time.monotonic() < until and waiting:  # not before one ends, for the limit
+                    hand_out()
         except BaseException:
             for child in multiprocessing.active_children():
                 child.terminate()
