@@ -342,16 +342,22 @@ def calibration(preset):
 def areas(preset):
     """Return a table of the AUC for changed answers, of confidence alone and with more.
 
-    Means over the seeds, of scores that have not seen the picture.
+    Means over the seeds, of scores that have not seen the picture. With the shares of pictures,
+    and of those whose answer changes, that were named with a probability below a half; and the
+    partial correlation of foretold deviation and changed answers, given confidence.
     """
     rows = []
     for moves in seen(preset):
-        found = ["too few"] * 2
+        found = ["too few"] * 5
         if enough(moves, answers=True):
             *scores, flags = MEASURES["H3b"].columns(moves)
+            unsure = moves.top < 0.5
             found = [f"{auc(score, flags).mean():.3f}" for score in scores]
+            found += [f"{100 * share:.0f} %" for share in (unsure.mean(), unsure[flags].mean())]
+            found += [f"{partial(moves.foretold, flags, moves.top).mean():+.2f}"]
         rows.append([moves.network, TITLES[moves.protocol], *found])
-    columns = ["network", "protocol", "confidence", "confidence and foretold"]
+    columns = ["network", "protocol", "confidence", "confidence and foretold", "p below ½",
+               "p below ½, of changed", "ρ of foretold and changed, given p"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
