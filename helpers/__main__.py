@@ -113,6 +113,7 @@ def _noise(options):
     asked = {name: getattr(options, name) for name in fields}
     study = tolerance.ask(**{name: given for name, given in asked.items() if given is not None})
     found = study.answer(watch)
+    print(tolerance.note(found))
     print(tolerance.table(found).to_string(index=False))
     most = study.most_sensitive(5)
     worst = zip(most.picture, most.changed, strict=True)

@@ -65,10 +65,14 @@ def table(frame):
         "deviation (points)": points("deviation"),
         "foretold (points)": points("foretold"),
         "r": ["" if np.isnan(r) else f"{r:.2f}" for r in frame.r],
-        "confidence (%)": [f"{100 * x:.1f}" for x in frame.confidence],
-        "pictures": frame.pictures,
-        "draws": frame.draws,
     })  # fmt: skip
+
+
+def note(frame):
+    """Return a line that says what is the same in all rows of what `Study.answer` found."""
+    draws = frame.draws.max()  # a flip has one
+    confidence = f"{100 * frame.confidence[0]:.1f} %"
+    return f"pictures: {frame.pictures[0]}, draws of each: {draws}, confidence: {confidence}"
 
 
 def written(kind, level):

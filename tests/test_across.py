@@ -197,17 +197,17 @@ def test_conclusions_count_verdicts(monkeypatch):
     shown = across.table("smoke", "H1")
     assert shown["verdict"].tolist() == ["holds", "too few"]
     areas = across.areas("smoke")
-    assert areas.iloc[1, 2:].tolist() == ["too few"] * 5
-    alone, both = areas.iloc[0, 2:4].astype(float)
+    assert areas.iloc[1, 3:].tolist() == ["too few"] * 5
+    alone, both = areas.iloc[0, 3:5].astype(float)
     given = across.partial(every[0].foretold, every[0].changed, every[0].top)[0]
-    assert float(areas.iloc[0, 6]) == pytest.approx(given, abs=0.005)
+    assert float(areas.iloc[0, 7]) == pytest.approx(given, abs=0.005)
     gained = next(f.estimate for f in found if f.measure == "H3b")
     assert both - alone == pytest.approx(gained, abs=0.002)
-    assert shown["P"].tolist() == ["below 0.0001", ""]
+    assert shown["P"].tolist() == ["< 0.0001", ""]
     unsure = np.arange(400) % 4 == 0
     one = replace(moves(), top=np.where(unsure, 0.4, 0.9)[None], changed=unsure[None])
     monkeypatch.setattr(across, "seen", lambda preset: [one])
-    assert across.areas("smoke").iloc[0, 4:6].tolist() == ["25 %", "100 %"]
+    assert across.areas("smoke").iloc[0, [2, 5, 6]].tolist() == ["25.0 %", "25 %", "100 %"]
 
 
 def test_a_gradient_without_preferred_direction_gives_the_slopes_of_reference():

@@ -87,7 +87,9 @@ def test_a_deaf_network_has_no_gradient_and_a_true_interval(networks, greys):
     assert found.foretold.isna().all() and found.deviation[0] == 0
     shown = tolerance.table(found)
     assert shown["foretold (points)"].tolist() == ["", ""] and shown.level.tolist() == ["σ = 8", ""]
-    assert shown.draws.tolist() == [4, 1]  # nothing of a flip is random
+    assert found.draws.tolist() == [4, 1]  # nothing of a flip is random
+    certain = f"{100 * found.confidence[0]:.1f} %"
+    assert tolerance.note(found) == f"pictures: 3, draws of each: 4, confidence: {certain}"
     assert shown["p_Δ (%)"][0] == "0.0 [0.0, 70.8]"
 
 
@@ -200,7 +202,7 @@ def test_an_interrupted_command_goes_on(networks, greys, monkeypatch, capsys):
     seen = capsys.readouterr()
     assert seen.err.splitlines() == ["rgb σ = 16 ...", "hue σ = 16 ..."]
     said = seen.out.splitlines()
-    assert len(said) == 5 and said[3].startswith("most sensitive: ") and "near.png (" in said[3]
+    assert len(said) == 6 and said[4].startswith("most sensitive: ") and "near.png (" in said[4]
     written = pd.read_csv(said[-1].removeprefix("written to "))
     assert list(written.kind) == ["rgb", "hue"] and list(written.draws) == [2, 2]
 

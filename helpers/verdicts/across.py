@@ -342,9 +342,10 @@ def calibration(preset):
 def areas(preset):
     """Return a table of the AUC for changed answers, of confidence alone and with more.
 
-    Means over the seeds, of scores that have not seen the picture. With the shares of pictures,
-    and of those whose answer changes, that were named with a probability below a half; and the
-    partial correlation of foretold deviation and changed answers, given confidence.
+    Means over the seeds, of scores that have not seen the picture. With the share of answers that
+    change, the shares of pictures, and of those whose answer changes, that were named with a
+    probability below a half, and the partial correlation of foretold deviation and changed answers,
+    given confidence.
     """
     rows = []
     for moves in seen(preset):
@@ -354,10 +355,11 @@ def areas(preset):
             unsure = moves.top < 0.5
             found = [f"{auc(score, flags).mean():.3f}" for score in scores]
             found += [f"{100 * share:.0f} %" for share in (unsure.mean(), unsure[flags].mean())]
-            found += [f"{partial(moves.foretold, flags, moves.top).mean():+.2f}"]
-        rows.append([moves.network, TITLES[moves.protocol], *found])
-    columns = ["network", "protocol", "confidence", "confidence and foretold", "p below ½",
-               "p below ½, of changed", "ρ of foretold and changed, given p"]  # fmt: skip
+            found += [f"{partial(moves.foretold, flags, moves.top).mean():.2f}"]
+        changed = f"{100 * moves.changed.mean():.1f} %"
+        rows.append([moves.network, TITLES[moves.protocol], changed, *found])
+    columns = ["network", "protocol", "answers changed", "confidence", "confidence and foretold",
+               "p below ½", "p below ½, of changed", "ρ, given p"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -365,13 +367,10 @@ def table(preset, *names):
     """Return a table of the tests of some measures, every number as text."""
     rows = []
     for f in (found for found in findings(preset) if found.measure in names):
-        row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol],
-               "pictures": f"{f.n:,}", "answers changed": f"{100 * f.changed:.1f} %"}  # fmt: skip
+        row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol]}
         if f.each:
-            sign = "" if MEASURES[f.measure].null else "+"
-            row |= {"estimate": f"{f.estimate:{sign}.3f}",
-                    "95 % interval": f"[{f.low:{sign}.3f}, {f.high:{sign}.3f}]",
-                    "each seed": " ".join(f"{value:{sign}.2f}" for value in f.each),
+            row |= {"estimate [95 %]": f"{f.estimate:.3f} [{f.low:.3f}, {f.high:.3f}]",
+                    "each seed": " ".join(f"{value:.2f}" for value in f.each),
                     "P": _shown(f.p), "P (Holm)": _shown(f.holm)}  # fmt: skip
         rows.append(row | {"verdict": f.verdict})
     frame = pd.DataFrame(rows).fillna("")
@@ -398,4 +397,4 @@ def concluded(holds=0, reversed=0, undecided=0, **_):
 
 
 def _shown(p):
-    return f"{p:.4f}" if p >= 1e-4 else "below 0.0001"
+    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
