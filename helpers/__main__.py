@@ -15,6 +15,7 @@ def main(arguments=None):
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train what has no record yet")
     train.add_argument("--paper", help="its key; default: every paper that has experiments")
+    train.add_argument("--experiment", help="one of the paper's; default: all, the decisive first")
     large = commands.add_parser("train-folder", help="train on DATA_DIR/imagenet/{train,val}")
     large.add_argument("--experiment", required=True, help=", ".join(folders.FOLDER_GRIDS))
     detect = commands.add_parser("detect", help="train detectors on DATA_DIR/VOCdevkit/VOC2007")
@@ -62,9 +63,12 @@ def main(arguments=None):
 
 
 def _train(options):
+    if options.experiment and not options.paper:
+        raise InputError("experiment", options.experiment, "name its --paper too")
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
-    every = [run for paper in papers for run in experiments.every_run(paper, options.preset)]
-    _train_all(every, " ".join(papers), options)
+    asked = options.preset, options.experiment
+    every = [run for paper in papers for run in experiments.every_run(paper, *asked)]
+    _train_all(every, " ".join([*papers, *filter(None, [options.experiment])]), options)
 
 
 def _train_folder(options):

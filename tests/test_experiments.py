@@ -21,7 +21,7 @@ def test_every_preset_builds_and_asks_for_each_run_once(name):
     wanted = experiments.every_run("ivan2019", name)
     scale = presets.preset(name)
     assert len({run.key() for run in wanted}) == len(wanted) > 0
-    every = [run for experiment in ivan2019.EXPERIMENTS for run in experiment(name)]
+    every = [run for experiment in ivan2019.GRIDS.values() for run in experiment(name)]
     assert {run.key() for run in wanted} == {run.key() for run in every}
     for run in wanted:
         assert (run.epochs, run.train_size, run.test_size) == (
@@ -40,8 +40,16 @@ def test_presets_and_papers_that_do_not_exist():
     one_line(error, "paper: 'ivan2020'", "ivan2019")
 
 
+def test_one_experiment_can_be_asked_for_alone():
+    alone = experiments.every_run("ghosh2019", "paper", "figure4a")
+    assert alone == ghosh2019.GRIDS["figure4a"]("paper")
+    assert len(alone) < len(experiments.every_run("ghosh2019", "paper"))
+
+
 def test_how_many_runs_a_study_takes():
-    count = {experiment.__name__: len(experiment("study")) for experiment in ivan2019.EXPERIMENTS}
+    count = {
+        experiment.__name__: len(experiment("study")) for experiment in ivan2019.GRIDS.values()
+    }
     assert count == {
         "table1": 3 * 3 * 2 * 2,  # seeds, data sets, networks, orders
         "figure11": 3 * 2,  # seeds, orders
@@ -71,7 +79,7 @@ def test_the_ends_of_figures_8_and_10_are_networks_of_table_1(name):
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_every_run_of_the_second_paper_is_asked_for_once(name):
     wanted = experiments.every_run("ghosh2019", name)
-    every = [run for experiment in ghosh2019.EXPERIMENTS for run in experiment(name)]
+    every = [run for experiment in ghosh2019.GRIDS.values() for run in experiment(name)]
     assert len({run.key() for run in wanted}) == len(wanted) > 0
     assert {run.key() for run in wanted} == {run.key() for run in every}
     assert not {run.key() for run in wanted} & {
@@ -131,7 +139,7 @@ def test_looks_are_densest_at_the_start_and_take_both_ends(total):
 
 def test_comparisons_are_paired():
     """Networks and data sets compared in one cell share the seed and the very permutation."""
-    for experiment in ivan2019.EXPERIMENTS:
+    for experiment in ivan2019.GRIDS.values():
         for run in experiment("study"):
             assert run.arrangement.get("seed", run.seed) == run.seed
     pairs = {}
@@ -173,7 +181,7 @@ def recipe_of(run):
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_every_run_of_the_third_paper_is_asked_for_once(name):
     wanted = experiments.every_run("juefei2018", name)
-    every = [run for experiment in juefei2018.EXPERIMENTS for run in experiment(name)]
+    every = [run for experiment in juefei2018.GRIDS.values() for run in experiment(name)]
     assert len({run.key() for run in wanted}) == len(wanted) > 0
     assert {run.key() for run in wanted} == {run.key() for run in every}
     for other in ("ivan2019", "ghosh2019"):
@@ -317,7 +325,7 @@ def test_drops_that_fall_on_one_epoch_count_once():
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_every_run_of_the_fourth_paper_is_asked_for_once(name):
     wanted = experiments.every_run("azulay2019", name)
-    every = [run for experiment in azulay2019.EXPERIMENTS for run in experiment(name)]
+    every = [run for experiment in azulay2019.GRIDS.values() for run in experiment(name)]
     assert len({run.key() for run in wanted}) == len(wanted) > 0
     assert {run.key() for run in wanted} == {run.key() for run in every}
     for run in wanted:

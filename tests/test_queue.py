@@ -25,7 +25,7 @@ import sys
 from helpers import __main__ as command, experiments
 from helpers.runs import Run
 
-experiments.every_run = lambda paper, preset: [
+experiments.every_run = lambda *asked: [
     Run("mnist", "mlp", seed, train_size=320, test_size=32, precision="float32",
         epochs=100, model_args={{"hidden": 16}})
     for seed in range({RUNS})
@@ -216,7 +216,7 @@ def test_ctrl_c_is_one_line_and_keeps_what_was_done(monkeypatch, tiny_run, capsy
             raise KeyboardInterrupt
         execute(run, folder)
 
-    monkeypatch.setattr(command.experiments, "every_run", lambda paper, preset: wanted)
+    monkeypatch.setattr(command.experiments, "every_run", lambda *asked: wanted)
     line = ["train", "--preset", "smoke", "--workers", "1"]
     with monkeypatch.context() as patch:
         patch.setattr(runs, "execute", interrupt)
@@ -239,6 +239,11 @@ def test_ctrl_c_is_one_line_and_keeps_what_was_done(monkeypatch, tiny_run, capsy
         (["--preset", "huge"], "preset: 'huge'"),
         (["--paper", "ivan2020", "--preset", "smoke"], "paper: 'ivan2020'"),
         (["--preset", "smoke", "--workers", "0"], "workers: 0"),
+        (["--experiment", "table1", "--preset", "smoke"], "experiment: 'table1'"),
+        (
+            ["--paper", "ivan2019", "--experiment", "tabel1", "--preset", "smoke"],
+            "experiment: 'tabel1'",
+        ),
     ),
 )
 def test_bad_input_is_status_2_and_one_line(arguments, part, capsys):
@@ -258,7 +263,7 @@ def test_a_command_line_that_cannot_be_read_is_status_2(arguments, capsys):
 
 def test_the_command_says_what_is_done(monkeypatch, tiny_run, capsys):
     wanted = [tiny_run(seed=seed) for seed in range(2)]
-    monkeypatch.setattr(command.experiments, "every_run", lambda paper, preset: wanted)
+    monkeypatch.setattr(command.experiments, "every_run", lambda *asked: wanted)
     assert command.main(["train", "--preset", "smoke", "--workers", "1", "--publish"]) == 0
     assert "2 of 2 runs done" in capsys.readouterr().out
     assert len(record_files(paths.RESULTS / "smoke")) == 2

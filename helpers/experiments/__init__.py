@@ -7,8 +7,12 @@ PAPERS = {"ivan2019": ivan2019, "juefei2018": juefei2018, "ghosh2019": ghosh2019
           "azulay2019": azulay2019, "rodner2016": rodner2016, "across": across}  # fmt: skip
 
 
-def every_run(paper, preset):
-    """Return all runs of a paper at a preset, the decisive ones first, each once."""
-    module = PAPERS[one_of("paper", paper, PAPERS)]
-    wanted = [run for experiment in module.EXPERIMENTS for run in experiment(preset)]
+def every_run(paper, preset, experiment=None):
+    """Return all runs of a paper at a preset, the decisive ones first, each once.
+
+    experiment: one of its `GRIDS`, to have the runs of that alone.
+    """
+    grids = PAPERS[one_of("paper", paper, PAPERS)].GRIDS
+    names = grids if experiment is None else [one_of("experiment", experiment, grids)]
+    wanted = [run for name in names for run in grids[name](preset)]
     return list({run.key(): run for run in wanted}.values())

@@ -27,4 +27,3 @@ def moved_by_others(preset):
 
 
 GRIDS = {"moved": moved, "moved_by_others": moved_by_others}
-EXPERIMENTS = tuple(GRIDS.values())

@@ -105,7 +105,6 @@ GRIDS = {
     "augmentations": augmentations,
     "subsampling_free": subsampling_free,
 }
-EXPERIMENTS = tuple(GRIDS.values())
 
 
 def _scale(preset):

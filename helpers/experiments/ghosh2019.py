@@ -177,7 +177,6 @@ GRIDS = {
     "figure2-fashion_mnist": partial(figure2, data="fashion_mnist"),
     "figure2-cifar10": partial(figure2, data="cifar10"),
 }
-EXPERIMENTS = tuple(GRIDS.values())
 
 
 def _scale(preset):

@@ -93,7 +93,6 @@ GRIDS = {
     "figure8": figure8,
     "figure10": figure10,
 }
-EXPERIMENTS = tuple(GRIDS.values())
 
 
 def _run(preset, seed, model, arrangement, data=None, **rest):

@@ -212,7 +212,6 @@ GRIDS = {
     "table6": table6,
     "table3": table3,
 }
-EXPERIMENTS = tuple(GRIDS.values())
 
 
 def equal_width(width, shape=(3, 32, 32), classes=10):

@@ -121,7 +121,6 @@ GRIDS = {
     "noisy": noisy,
     "foretold": foretold,
 }
-EXPERIMENTS = tuple(GRIDS.values())
 
 
 def _scale(preset):
