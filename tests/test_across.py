@@ -203,7 +203,7 @@ def test_conclusions_count_verdicts(monkeypatch):
     assert float(areas.iloc[0, 7]) == pytest.approx(given, abs=0.005)
     gained = next(f.estimate for f in found if f.measure == "H3b")
     assert both - alone == pytest.approx(gained, abs=0.002)
-    assert shown["P"].tolist() == ["< 0.0001", ""]
+    assert shown["P"].tolist() == ["<0.0001", ""]
     unsure = np.arange(400) % 4 == 0
     one = replace(moves(), top=np.where(unsure, 0.4, 0.9)[None], changed=unsure[None])
     monkeypatch.setattr(across, "seen", lambda preset: [one])

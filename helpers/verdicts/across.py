@@ -369,8 +369,8 @@ def table(preset, *names):
     for f in (found for found in findings(preset) if found.measure in names):
         row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol]}
         if f.each:
-            row |= {"estimate [95 %]": f"{f.estimate:.3f} [{f.low:.3f}, {f.high:.3f}]",
-                    "each seed": " ".join(f"{value:.2f}" for value in f.each),
+            row |= {"estimate [95 %]": f"{f.estimate:z.3f} [{f.low:z.3f}, {f.high:z.3f}]",
+                    "each seed": " ".join(f"{value:z.2f}" for value in f.each),
                     "P": _shown(f.p), "P (Holm)": _shown(f.holm)}  # fmt: skip
         rows.append(row | {"verdict": f.verdict})
     frame = pd.DataFrame(rows).fillna("")
@@ -397,4 +397,4 @@ def concluded(holds=0, reversed=0, undecided=0, **_):
 
 
 def _shown(p):
-    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
+    return f"{p:.4f}" if p >= 1e-4 else "<0.0001"
