@@ -55,17 +55,14 @@ class Moves:
 class Finding:
     """Hold one test: of a measure, a network and a protocol.
 
-    n: pictures. changed: mean share of answers that change. each: estimates of the networks. low,
-    high: 95 % interval of their mean over pictures. p: two-sided; holm: corrected for all tests.
-    verdict: in `VERDICTS`.
+    each: estimates of the networks. low, high: 95 % interval of their mean over pictures. p:
+    two-sided; holm: corrected for all tests. verdict: in `VERDICTS`.
     """
 
     measure: str
     network: str
     protocol: str
     scale: str
-    n: int
-    changed: float
     each: tuple = ()
     low: float = np.nan
     high: float = np.nan
@@ -224,8 +221,7 @@ def test(moves, name):
     The P-value takes the mean over networks for normal, with the bootstrap's standard error.
     """
     measure = MEASURES[name]
-    found = Finding(name, moves.network, moves.protocol, moves.scale, moves.change.shape[1],
-                    float(moves.changed.mean()))  # fmt: skip
+    found = Finding(name, moves.network, moves.protocol, moves.scale)
     if not enough(moves, measure.answers):
         return found
     columns = measure.columns(moves)
