@@ -62,7 +62,6 @@ class Finding:
     measure: str
     network: str
     protocol: str
-    scale: str
     each: tuple = ()
     low: float = np.nan
     high: float = np.nan
@@ -221,7 +220,7 @@ def test(moves, name):
     The P-value takes the mean over networks for normal, with the bootstrap's standard error.
     """
     measure = MEASURES[name]
-    found = Finding(name, moves.network, moves.protocol, moves.scale)
+    found = Finding(name, moves.network, moves.protocol)
     if not enough(moves, measure.answers):
         return found
     columns = measure.columns(moves)
