@@ -66,9 +66,11 @@ def _train(options):
     if options.experiment and not options.paper:
         raise InputError("experiment", options.experiment, "name its --paper too")
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
-    asked = options.preset, options.experiment
-    every = [run for paper in papers for run in experiments.every_run(paper, *asked)]
-    _train_all(every, " ".join([*papers, *filter(None, [options.experiment])]), options)
+    named = [options.experiment] if options.experiment else []
+    every = [
+        run for paper in papers for run in experiments.every_run(paper, options.preset, *named)
+    ]
+    _train_all(every, " ".join(papers + named), options)
 
 
 def _train_folder(options):

@@ -350,7 +350,7 @@ def areas(preset):
             unsure = moves.top < 0.5
             found = [f"{auc(score, flags).mean():.3f}" for score in scores]
             found += [f"{100 * share:.0f} %" for share in (unsure.mean(), unsure[flags].mean())]
-            found += [f"{partial(moves.foretold, flags, moves.top).mean():.2f}"]
+            found += [f"{partial(moves.foretold, flags, moves.top).mean():z.2f}"]
         changed = f"{100 * moves.changed.mean():.1f} %"
         rows.append([moves.network, TITLES[moves.protocol], changed, *found])
     columns = ["network", "protocol", "answers changed", "confidence", "confidence and foretold",
