@@ -1,7 +1,7 @@
 """Where in a picture its object is, and whether that is anywhere (azulay2019, Section 4, Figure 5).
 
 The paper tests the boxes of ImageNet. Without boxes a network has to say where the object is. The
-rule was fixed before any result was seen:
+rule:
 
 - The whole picture is squeezed to the network's square; a crop would already take a side.
 - The last convolution gives a map to each class, of which the logit is the mean. Where the label

@@ -1,28 +1,74 @@
-"""Claims: what a paper says, the rule that judges it, and the verdict that records give it."""
+"""Claims: what a paper says, what each statement is about, and the verdict that records give it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import yaml
-from scipy import stats
 
-from helpers import paths
+from helpers import paths, rules
 from helpers.errors import InputError, one_of
 
 PAPERS = ("ivan2019", "juefei2018", "ghosh2019", "azulay2019", "rodner2016")
 KINDS = ("number", "order", "trend", "exact", "picture")
-VERDICTS = ("not reproduced", "undecided", "paper in error", "reproduced", "not run")
-CONFIDENCE = 0.95
+VERDICTS = (
+    "reproduced", "partly reproduced", "not reproduced", "undecided", "paper in error", "not run",
+)  # fmt: skip
+FAILS = ("not reproduced", "paper in error")
+ABOUT = ("paper", "substitute", "ours")
+REPEATS = ("trainings", "pictures", "tenths", "groups", "draws")
+GRADES = ("A", "B", "C")  # strongest first
+SHARED = (
+    "experiments",
+    "only",
+    "repeats",
+    "precondition",
+    "open",
+    "after",
+)  # by a row's statements
+AUDIT = "its rule, with the resolution, is from the audit of November 2026, which had seen them."
+AFTER = {
+    "rule": f"The statement is older than its records; {AUDIT}",
+    "during": f"The statement was written while its records were being made; {AUDIT}",
+    "later": f"The statement was written after its records; {AUDIT}",
+    "reworded": f"The statement was put in other words after its records; {AUDIT}",
+}
+
+
+class Measurement(NamedTuple):
+    """Hold what was measured for one statement.
+
+    values: one number for each independent repeat (n,); (n, k) for k comparisons that must all
+    hold, (n, levels) for a trend, one number for `exact` and `misprint`, a dict of any of them
+    where the paper prints several; None where nothing could be measured. scale: the preset of the
+    evidence and what stands in for missing data; where values is None, what is needed. floor:
+    standard error that the test images alone give, one for all comparisons or one each, as
+    `rules.order` and `rules.trend` take it; None to take it from the evidence. names: of the
+    comparisons or levels. parts: {name: values (n,)} of the networks or families that values
+    are a mean over. shared: see `rules.interval`, as many as floors; None for its default.
+    """
+
+    values: object
+    scale: str
+    floor: object = None
+    names: tuple = ()
+    parts: dict = {}  # noqa: RUF012 (a NamedTuple's default; nobody changes it)
+    shared: object = None
 
 
 @dataclass(frozen=True)
 class Finding:
     """Hold the verdict on one statement.
 
-    estimate, low, high: the measured effect and its 95 % interval, None where there is none; a
-    share where `unit` is "%" or begins with "points". n: seeds or repeats behind it. preset: the
-    scale of the evidence.
+    verdict: in `VERDICTS`. why: what decided. estimate, low, high: the effect that decided and its
+    95 % interval, None where there is none; a share where `unit` is "%" or begins with "points".
+    at: which of several comparisons that is, in words. overall: of a trend, the same of its ends.
+    n: independent repeats behind it. preset: the scale of the evidence. about: in `ABOUT`. repeats:
+    in `REPEATS`. grade: in `GRADES`, "" where nothing was judged. after: a key of `AFTER`, "" where
+    statement and rule are older than the records. parts: {name: (mean, low, high)} of what is
+    pooled.
     """
 
     says: str
@@ -34,26 +80,89 @@ class Finding:
     n: int | None = None
     unit: str = ""
     preset: str = ""
+    about: str = "paper"
+    repeats: str = ""
+    grade: str = ""
+    after: str = ""
+    at: str = ""
+    overall: tuple | None = None
+    parts: tuple = ()
 
     @property
-    def ours(self):
-        """Whether the statement is one that we add to what the paper says."""
-        return self.says.startswith("Ours")
+    def judged(self):
+        """Whether there was anything to judge."""
+        return self.verdict != "not run"
+
+    @property
+    def label(self):
+        """The verdict as it is shown: one at grade C is a preview."""
+        preview = self.grade == "C" and self.judged
+        return f"preview: {self.verdict}" if preview else self.verdict
 
     def measured(self):
         """Return the effect with n and interval as one short text."""
         if self.estimate is None:
             return "–"
-        share = self.unit.startswith(("points", "%"))  # shares are shown in per cent
+        text = self.shown(self.estimate, self.low, self.high)
+        if self.at:
+            text = f"{self.at}: {text}"
+            if self.overall is not None:
+                text += f"; ends: {self.shown(*self.overall)}"
+        text += f" {self.unit}" if self.unit else ""
+        if self.n is None:
+            return text
+        return f"{text}, n = {self.n} {self.repeats}".rstrip()
+
+    def shown(self, estimate, low=None, high=None):
+        """Return an estimate with its interval, shares in per cent."""
+        share = self.unit.startswith(("points", "%"))
         estimate, low, high = (
             None if value is None else f"{100 * value:z.1f}" if share else f"{value:z.3g}"
-            for value in (self.estimate, self.low, self.high)
+            for value in (estimate, low, high)
         )
-        text = estimate
-        if self.low is not None and np.isfinite(self.low):
-            text += f" [{low}, {high}]"
-        text += f" {self.unit}" if self.unit else ""
-        return text if self.n is None else f"{text}, n = {self.n}"
+        bounded = low is not None and not {low, high} & {"inf", "-inf"}
+        return f"{estimate} [{low}, {high}]" if bounded else estimate
+
+
+@dataclass(frozen=True)
+class RowVerdict:
+    """Hold the verdict on a row.
+
+    verdict: in `VERDICTS`. about: "paper", or "substitute" where no statement of the paper was run
+    on what the paper speaks of. grade: the weakest of the statements that decided, "" where none
+    was run. holds, judged, stated: statements that hold, that were judged, and that there are.
+    """
+
+    verdict: str
+    about: str = "paper"
+    grade: str = ""
+    holds: int = 0
+    judged: int = 0
+    stated: int = 0
+
+    @property
+    def column(self):
+        """Where the row is counted: its verdict, or apart as a substitute or a preview."""
+        if self.verdict == "not run":
+            return "not run"
+        if self.about == "substitute":
+            return "substitute"
+        return "preview" if self.grade == "C" else self.verdict
+
+    @property
+    def label(self):
+        """The verdict as it is shown."""
+        apart = ["substitute"] * (self.about == "substitute")
+        apart += ["preview"] * (self.grade == "C")
+        return f"{', '.join(apart)}: {self.verdict}" if apart else self.verdict
+
+    @property
+    def count(self):
+        """How many of the statements that were judged hold, in words."""
+        return f"{self.holds} of {self.judged} hold" if self.judged else ""
+
+    def __str__(self):
+        return self.label
 
 
 @lru_cache(maxsize=len(PAPERS))
@@ -63,6 +172,7 @@ def paper(key):
     return yaml.safe_load((paths.CLAIMS / f"{key}.yml").read_text())
 
 
+@lru_cache(maxsize=256)
 def row(identity):
     """Return (paper key, row) of a row's id, such as `ivan-table1`."""
     for key in PAPERS:
@@ -72,140 +182,16 @@ def row(identity):
     raise InputError("row", identity, "use an id from claims/*.yml")
 
 
-def interval(values, confidence=CONFIDENCE):
-    """Return mean, low and high of Student's t interval of the mean; values (n,), n >= 1."""
-    values = np.asarray(values, float)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, -np.inf, np.inf
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * error)
-    return mean, mean - half, mean + half
-
-
-def share(flags, method="wilson"):
-    """Return a share and its 95 % interval, from flags (n,); method: wilson, or exact."""
-    flags = np.asarray(flags, bool)
-    found = stats.binomtest(int(flags.sum()), len(flags))
-    low, high = found.proportion_ci(CONFIDENCE, method=method)
-    return float(flags.mean()), float(low), float(high)
-
-
-def judge_order(differences):
-    """Judge "A is larger than B" by paired differences A - B, one per seed."""
-    mean, low, high = interval(differences)
-    verdict = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    why = {"reproduced": "the interval lies above 0", "not reproduced": "the interval lies below 0",
-           "undecided": "the interval contains 0"}[verdict]  # fmt: skip
-    return verdict, why, mean, low, high, len(differences)
-
-
-def judge_same(differences, margin):
-    """Judge "A equals B" by whether the interval of A - B lies within +-margin."""
-    mean, low, high = interval(differences)
-    inside, outside = -margin < low and high < margin, low > margin or high < -margin
-    verdict = "reproduced" if inside else "not reproduced" if outside else "undecided"
-    where = {"reproduced": "inside", "not reproduced": "outside", "undecided": "not wholly inside"}
-    why = f"the interval is {where[verdict]} ±{margin:g}"
-    return verdict, why, mean, low, high, len(differences)
-
-
-def judge_trend(series):
-    """Judge "falls from level to level" by Page's test; series (seeds, levels).
-
-    Reproduced if the falling trend has p < 0.025, not reproduced if the rising one has. The
-    effect shown is the first level minus the last; with two levels it alone decides.
-    """
-    series = np.asarray(series, float)
-    if series.shape[1] == 2:
-        return judge_order(series[:, 0] - series[:, 1])
-    mean, low, high = interval(series[:, 0] - series[:, -1])
-    if len(series) == 1:
-        return "undecided", "one repeat shows no trend", mean, low, high, 1
-    falling = stats.page_trend_test(series[:, ::-1]).pvalue
-    rising = stats.page_trend_test(series).pvalue
-    level = (1 - CONFIDENCE) / 2
-    verdict = "reproduced" if falling < level else "not reproduced" if rising < level else None
-    why = f"Page's test of falling: p = {falling:.2g}"
-    return verdict or "undecided", why, mean, low, high, len(series)
-
-
-def judge_number(values, printed, tolerance):
-    """Judge a printed figure: within our interval or within `tolerance` of our mean."""
-    mean, low, high = interval(values)
-    close = abs(mean - printed) <= tolerance or (np.isfinite(low) and low <= printed <= high)
-    verdict = "reproduced" if close else "not reproduced"
-    return verdict, f"the paper's figure is {printed:g}", mean, low, high, len(values)
-
-
-def judge_exact(error, limit=0.0):
-    """Judge an identity by its largest error."""
-    verdict = "reproduced" if abs(error) <= limit else "not reproduced"
-    return verdict, f"largest error {error:.3g}, allowed {limit:g}", error, None, None, None
-
-
-def judge_misprint(correct, printed):
-    """Judge a printed figure that follows from others in the paper: right, or in error."""
-    verdict = "reproduced" if np.isclose(correct, printed, rtol=0, atol=1e-12) else "paper in error"
-    return verdict, f"correct is {correct:g}, printed {printed:g}", correct, None, None, None
-
-
-def judge(statement, measurement):
-    """Apply a statement's rule to what was measured; return a `Finding`.
-
-    statement: dict with `says`, `rule` and the rule's arguments. measurement: (values, preset);
-    a rule marked `scale: paper` is applied to evidence of that scale only. Where nothing could be
-    measured it is (None, why not).
-    """
-    values, preset = measurement
-    rule = one_of("rule", statement["rule"], RULES)
-    arguments = {
-        k: statement[k] for k in ("margin", "tolerance", "printed", "limit") if k in statement
-    }
-    needs_paper = rule == "number" or statement.get("scale") == "paper"
-    if values is None:
-        return Finding(statement["says"], "not run", preset)
-    if preset.startswith("smoke"):
-        result = ("undecided", "a smoke run tests the code, not the claim", *[None] * 3, None)
-    elif np.size(values) == 0:
-        result = ("undecided", "nothing is left that can be compared", *[None] * 3, 0)
-    elif needs_paper and preset != "paper":
-        mean, low, high = interval(values)
-        why = f"compared at the preset paper only; this is {preset}"
-        result = ("not run", why, mean, low, high, len(values))
-    else:
-        result = RULES[rule](values, **arguments)
-    verdict, why, estimate, low, high, n = result
-    unit = statement.get("unit", "")
-    return Finding(statement["says"], verdict, why, estimate, low, high, n, unit, preset)
-
-
-RULES = {
-    "order": judge_order,
-    "same": judge_same,
-    "trend": judge_trend,
-    "number": judge_number,
-    "exact": judge_exact,
-    "misprint": judge_misprint,
-}
-
-
-def together(findings):
-    """Return a row's verdict: the worst of its statements'; what was not run does not count.
-
-    Where none of the paper's own statements was run, those that are ours do not stand in for them.
-    """
-    theirs = {finding.verdict for finding in findings if not finding.ours}
-    if theirs == {"not run"}:
-        return "not run"
-    return min((finding.verdict for finding in findings), key=VERDICTS.index, default="not run")
-
-
 def statements(identity):
-    """Return the statements of a row; each printed number of the row is one of its own."""
+    """Return the statements of a row, each whole: what the row says of all of them is filled in.
+
+    Each printed number of the row is a statement of its own, with `printed` and `key`.
+    """
     _, entry = row(identity)
+    shared = {k: entry[k] for k in SHARED if k in entry}
     single = []
     for statement in entry.get("statements", []):
+        statement = {"about": "paper", **shared, **statement}
         if statement["rule"] != "number":
             single.append(statement)
             continue
@@ -213,3 +199,81 @@ def statements(identity):
             says = statement["says"].format(name=name, printed=printed)
             single.append({**statement, "says": says, "printed": printed, "key": name})
     return single
+
+
+def judge(statement, measurement, first=None, grade=""):
+    """Apply a statement's rule to what was measured; return a `Finding`.
+
+    statement: dict with `says`, `rule` and the rule's arguments. measurement: a `Measurement`, or
+    as much of one as there is, (values, scale). first: repeats that chose n, see `rules.interval`.
+    grade: of the evidence. A rule marked `scale: paper`, as every `number`, is applied to evidence
+    of that scale only.
+    """
+    rule = one_of("rule", statement["rule"], rules.RULES)
+    values, scale, floor, names, parts, shared = Measurement(*measurement)
+    known = ("resolution", "tolerance", "printed", "implied", "limit")
+    arguments = {k: statement[k] for k in known if k in statement}
+    how = {}
+    if rule in ("order", "same", "trend", "number"):
+        how = {"first": first, "floor": 0.0 if floor is None else floor, "shared": shared}
+    about = {k: statement.get(k, "") for k in ("unit", "repeats", "after")}
+    about |= {"about": statement.get("about", "paper"), "preset": scale, "grade": grade}
+    if values is None:
+        return Finding(statement["says"], "not run", scale, about=about["about"])
+    needs_paper = rule == "number" or statement.get("scale") == "paper"
+    if scale.startswith("smoke"):
+        found = rules.Answer("undecided", "", "a smoke run tests the code, not the claim")
+    elif np.size(values) == 0:
+        found = rules.Answer("undecided", "", "nothing is left that can be compared", n=0)
+    elif needs_paper and scale != "paper":
+        why = f"compared at the preset paper only; this is {scale}"
+        shown = rules.interval(values, **how) if np.ndim(values) == 1 else ()
+        found = rules.Answer("not run", "", why, *shown, n=len(values))
+    else:
+        found = rules.RULES[rule](values, **arguments, **how)
+    return Finding(
+        statement["says"], found.verdict, found.why, found.estimate, found.low, found.high,
+        found.n, **about, at=_place(rule, found.at, names), overall=found.overall,
+        parts=tuple((name, rules.interval(part, first=first)) for name, part in parts.items()),
+    )  # fmt: skip
+
+
+def _place(rule, at, names):
+    """Return which comparison decided, in words."""
+    if at is None:
+        return ""
+    if rule == "trend":
+        names = names or [f"level {k + 1}" for k in range(at + 2)]
+        return f"{names[at]} to {names[at + 1]}"
+    return f"{names[at]}" if names else f"comparison {at + 1}"
+
+
+def together(findings):
+    """Return the `RowVerdict` of a row's findings.
+
+    The paper's own statements decide, on what the paper speaks of; where none of them was run, the
+    substitutes do. What is ours decides nothing.
+    """
+    for about in ("paper", "substitute"):
+        stated = [finding for finding in findings if finding.about == about]
+        judged = [finding for finding in stated if finding.judged]
+        if judged:
+            counts = Counter(finding.verdict for finding in judged)
+            grade = max((f.grade for f in judged), key=_weakness)
+            holds = counts["reproduced"]
+            return RowVerdict(_whole(counts), about, grade, holds, len(judged), len(stated))
+    return RowVerdict("not run", stated=sum(f.about == "paper" for f in findings))
+
+
+def _whole(counts):
+    """Return the verdict on a row from the verdicts on its statements."""
+    failed = sum(counts[name] for name in FAILS)
+    if failed == 0:
+        return "undecided" if counts["undecided"] else "reproduced"
+    if counts["not reproduced"] == 0:
+        return "paper in error"
+    return "partly reproduced" if counts["reproduced"] else "not reproduced"
+
+
+def _weakness(grade):
+    return GRADES.index(grade) if grade in GRADES else -1

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import claims, natural, paths, photos, pictures
+from helpers import natural, paths, photos, pictures, rules
 from helpers.errors import InputError, whole
 
 PHOTOGRAPHS = natural.NAMES[0]
@@ -159,7 +159,7 @@ def own_seed(seed, number):
 
 def mean(values, least=0.0, most=1.0):
     """Return a mean and Student's 95 % interval of it, cut to least to most, from values (N,)."""
-    middle, low, high = claims.interval(values)
+    middle, low, high = rules.interval(values)
     return middle, max(low, least), min(high, most)
 
 

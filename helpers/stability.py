@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers import claims, natural, questions, shift
+from helpers import natural, questions, rules, shift
 from helpers.errors import one_of, whole
 from helpers.models import pretrained
 from helpers.questions import PHOTOGRAPHS, mean
@@ -93,7 +93,7 @@ class Study(questions.Question):
         pairs = self.lines(part)
         found = {"protocol": part[0], "size": part[1], "n": len(pairs),
                  "pictures": pairs.picture.nunique()}  # fmt: skip
-        found |= questions.ends("changed", claims.share(pairs.changed))
+        found |= questions.ends("changed", rules.share(pairs.changed))
         found |= questions.ends("change", mean(pairs.change))
         return found | {"confidence": pairs.top.mean()} | self.origin()
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from helpers import claims, degrade, natural, questions, robustness, sensitivity, shift
+from helpers import degrade, natural, questions, robustness, rules, sensitivity, shift
 from helpers.errors import InputError, one_of, whole
 from helpers.models import pretrained
 from helpers.questions import PHOTOGRAPHS
@@ -95,7 +95,7 @@ def share(means):
     middle, low, high = questions.mean(means)
     n = len(means)
     if n > 1 and np.ptp(means) == 0:
-        tail, found = (1 - claims.CONFIDENCE) / 2, middle * n
+        tail, found = (1 - rules.CONFIDENCE) / 2, middle * n
         low = stats.beta.ppf(tail, found, n - found + 1) if found else 0.0
         high = stats.beta.ppf(1 - tail, found + 1, n - found) if found < n else 1.0
     return middle, float(low), float(high)

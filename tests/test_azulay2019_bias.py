@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
 
-from helpers import bias, claims, natural, runs
+from helpers import bias, natural, rules, runs
 from helpers.errors import InputError
 from helpers.experiments import azulay2019
 from helpers.models.pretrained import Network
@@ -236,6 +236,6 @@ def test_measures_read_the_published_record_or_say_what_is_needed(there, monkeyp
 
 
 def test_an_exact_interval_has_a_width_where_all_agree():
-    share, low, high = claims.share(np.ones(100), "exact")
+    share, low, high = rules.share(np.ones(100), "exact")
     assert (share, high) == (1, 1)
     assert low == pytest.approx(0.025 ** (1 / 100))

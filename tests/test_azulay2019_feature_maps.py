@@ -144,10 +144,10 @@ def _noise():
 # Figure 4.
 
 
-def packed(changed, change, accuracy):
-    """Return what a record holds of a read-out, with `changed` of 100 predictions changed."""
-    made = shift.Change(np.zeros(100, int), np.full(100, 0.5), np.arange(100) < changed,
-                        np.full(100, change))  # fmt: skip
+def packed(changed, change, accuracy, n=100):
+    """Return what a record holds of a read-out, with `changed` of n predictions changed."""
+    made = shift.Change(np.zeros(n, int), np.full(n, 0.5), np.arange(n) < changed,
+                        np.full(n, change))  # fmt: skip
     return {**invariance.pack(made), "accuracy": accuracy}
 
 
@@ -183,12 +183,28 @@ def test_readouts_are_read_seed_by_seed_and_depth_by_depth(monkeypatch):
 
 
 def test_growing_with_depth_is_reproduced_and_shrinking_is_not(monkeypatch):
-    grows = judged(monkeypatch, lambda s: [packed(2 + s % 2 + d, d / 10, 0.5) for d in range(4)])
-    assert set(grows.values()) == {"reproduced"}
-    falls = judged(
-        monkeypatch, lambda s: [packed(9 + s % 2 - d, 0.4 - d / 10, 0) for d in range(4)]
-    )
-    assert set(falls.values()) == {"not reproduced"}
+    def read(first, step):
+        # step: of 1,000 predictions, more at every depth; seeds differ a little
+        return lambda seed: [
+            packed(first + seed + d * (step + seed), 0.5 + d * (step + seed) / 1_000, 0.5, 1_000)
+            for d in range(4)
+        ]
+
+    assert set(judged(monkeypatch, read(20, 30)).values()) == {"reproduced"}
+    assert set(judged(monkeypatch, read(130, -30)).values()) == {"not reproduced"}
+
+
+def test_one_depth_that_does_not_follow_is_enough(monkeypatch):
+    def read(seed):
+        return [packed(changed + seed * (d + 1), changed / 500 + 1e-3 * seed * d, 0.5, 1_000)
+                for d, changed in enumerate((20, 120, 60, 200))]  # fmt: skip
+
+    found = judged(monkeypatch, read)
+    assert found == {"depth": "not reproduced", "mac": "not reproduced", "early": "reproduced"}
+    statement = {"says": "x", "rule": "trend", "resolution": 0.01}
+    for measure in ("depth", "mac"):
+        measured = feature_maps.MEASURES["aw-fig4"][measure]("study")
+        assert claims.judge(statement, measured).at == "depth 3 to depth 2"
 
 
 def test_birds_are_shown_only_if_every_record_is_published(monkeypatch):
@@ -214,4 +230,4 @@ def test_without_weights_in_the_data_folder_one_network_is_left(folders):
 def test_every_statement_has_its_measure_and_the_pictures_have_no_verdict():
     for row, measures in feature_maps.MEASURES.items():
         assert set(measures) == {statement["id"] for statement in claims.statements(row)}
-    assert verdicts.verdict("aw-fig3", "smoke") == "not run"
+    assert verdicts.verdict("aw-fig3", "smoke").verdict == "not run"

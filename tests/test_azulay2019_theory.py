@@ -10,7 +10,7 @@ from helpers.verdicts.azulay2019 import sampling, stacks, theory
 
 
 def measured(row, statement):
-    values, scale = theory.MEASURES[row][statement]("smoke")
+    values, scale, *_ = theory.MEASURES[row][statement]("smoke")
     assert scale == "no training"
     return values
 
@@ -76,6 +76,20 @@ def test_effects_are_there_for_every_seed(row, statement):
 @pytest.mark.parametrize("row, statement", CORRECT)
 def test_corrected_figures(row, statement):
     assert measured(row, statement) == CORRECT[row, statement]
+
+
+def test_every_multiple_of_the_stride_is_a_comparison_of_its_own():
+    values, _, _, names, *_ = theory.MEASURES["aw-stride-multiple"]["padding"]("smoke")
+    assert values.shape == (stacks.SEEDS, 15) and len(set(names)) == 15
+    one = names.index("8 px down, 24 px right")
+    moved = stacks.pooled(
+        stacks.picture(3),
+        [(0, 0), (8, 24)],
+        stacks.weights(3, 3),
+        strides=(2, 2, 2),
+        padding="zero",
+    )
+    assert_allclose(values[3, one], stacks.change(moved)[1])
 
 
 # The tools, against slower or closed forms.

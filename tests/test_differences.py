@@ -8,7 +8,7 @@ import pytest
 from conftest import one_line
 from PIL import Image
 
-from helpers import differences, paths, photos, presets, records
+from helpers import claims, differences, paths, photos, presets, records
 from helpers.errors import InputError
 from helpers.verdicts.juefei2018 import differences as supplement
 from helpers.verdicts.juefei2018 import imagenet, map_statistics
@@ -153,7 +153,7 @@ ROWS = ("pnn-s-table1", "pnn-figS2", "pnn-3.5-multiscale")
 
 
 def judged(preset):
-    """Return {(row, statement): (values, scale)} of all that is judged here."""
+    """Return {(row, statement): `claims.Measurement`} of all that is judged here."""
     return {(row, name): measure(preset) for row in ROWS for name, measure in MEASURES[row].items()}
 
 
@@ -204,9 +204,9 @@ def test_photographs_are_ten_groups_and_their_noise_grows():
     groups = map_statistics.photographs(1)
     assert [group.shape for group in groups] == [(1, 224, 224)] * 10
     assert all(group.dtype == np.uint8 for group in groups)
-    values, scale = supplement.grows("smoke", "zero-mean")
+    values, scale, _, names, *_ = supplement.grows("smoke", "zero-mean")
     assert values.shape == (10, 3) and scale == "no training, 10 photographs, 10 crops of 224 px"
-    assert (np.diff(values, axis=1) < 0).all()
+    assert (np.diff(values, axis=1) < 0).all() and names == ("7x7", "5x5", "3x3")
     sampled = supplement.together("smoke", "photographs", "zero-mean")[1]
     exact = supplement.exact("smoke", "photographs", -1, 1)[1]
     np.testing.assert_allclose(sampled, exact, rtol=0.1)
@@ -255,7 +255,7 @@ def test_the_command_publishes_what_the_verdicts_read(folders, monkeypatch, caps
     assert [group.shape for group in groups] == [(1, 224, 224)] * 10
     assert len({group.tobytes() for group in groups}) == 10
     same(map_statistics.of("quick", "imagenet"), *measured, map_statistics.DIGITS)
-    values, scale = supplement.grows("quick", "positive")
+    values, scale, *_ = supplement.grows("quick", "positive")
     assert scale == "no training, 10 pictures of ImageNet"
     weights = differences.filters(supplement.FILTERS, 7, 0, 1, seed=4)
     assert values[4, 0] == pytest.approx(differences.maps(groups[4], weights).std(), rel=1e-6)
@@ -311,7 +311,7 @@ def test_verdicts_do_not_depend_on_the_data_folder(tmp_path, monkeypatch):
     empty, full = found
     for preset, statements in empty.items():
         assert statements.keys() == full[preset].keys()
-        for key, (values, scale) in statements.items():
+        for key, (values, scale, *_) in statements.items():
             np.testing.assert_array_equal(values, full[preset][key][0])
             assert scale == full[preset][key][1]
             if preset != "smoke":
@@ -329,6 +329,21 @@ def test_the_fitted_range_finds_a_planted_one(monkeypatch):
     assert supplement.fitted("smoke", "photographs") == pytest.approx(planted, rel=1e-6)
 
 
-def test_the_worst_figure_counts():
-    errors = np.array([[0.1, -0.4, 0.2], [0.0, 0.4, 0.3]])
-    np.testing.assert_array_equal(supplement._worst(errors), [0.2, 0.3])
+def test_all_figures_of_the_best_reading_are_judged(monkeypatch):
+    figures = supplement.printed()
+    spread = 1 + np.linspace(-0.01, 0.01, 10)[:, None]
+    readings = {  # the mean of the second is the nearest to 0, its worst figure the farthest
+        "zero-mean": figures * [1.0, 1.0, 1.3],
+        "positive": figures * [1.6, 1.0, 0.4],
+        "positive-divided": figures * [9.0, 1.0, 9.0],
+    }
+    monkeypatch.setattr(supplement, "levels", lambda _, kind, reading: readings[reading] * spread)
+    found = supplement.figure_error("quick")
+    np.testing.assert_allclose(found.values, [1.0, 1.0, 1.3] * spread - 1)
+    assert found.names == ("3x3", "5x5", "7x7")
+    ratios = supplement.ratio_error("quick")
+    np.testing.assert_allclose(ratios.values, np.tile([0.0, 0.3], (10, 1)), atol=1e-12)
+    assert ratios.names == ("5x5", "7x7")
+    statement = {"says": "x", "rule": "same", "resolution": 0.1}
+    finding = claims.judge(statement, found)
+    assert (finding.verdict, finding.at) == ("not reproduced", "7x7")

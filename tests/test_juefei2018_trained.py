@@ -32,13 +32,12 @@ def planted(monkeypatch):
             if hasattr(module, "evidence"):
                 monkeypatch.setattr(module, "evidence", lambda *_: found)
 
-    metric.answers.cache_clear()
-    metric.reported.cache_clear()
-    small.curves.cache_clear()
+    cached = (metric.answers, metric.reported, small.curves, maps.observed)
+    for function in cached:
+        function.cache_clear()
     yield plant
-    metric.answers.cache_clear()
-    metric.reported.cache_clear()
-    small.curves.cache_clear()
+    for function in cached:
+        function.cache_clear()
 
 
 def decisive(accuracy):
@@ -62,14 +61,42 @@ def test_differences_are_taken_seed_by_seed(planted):
     found, scale = noise.against("study", "adam", 0.0)
     assert np.allclose(found, 0.02) and len(found) == 5 and scale == "study"
     assert np.allclose(noise.against("study", "adam", "3x3")[0], 0.02)
-    assert np.allclose(noise.low_levels("study", "adam")[0], 0.02)
-    assert np.allclose(noise.pooled("study")[0], [0.02 / 3] * 10)  # one of three levels
+    assert np.allclose(noise.pooled("study").values, [0.02 / 3] * 5)  # one of three levels
+
+
+def test_all_pairs_of_low_levels_are_compared(planted):
+    planted(decisive(lambda arm, seed: 0.4 + (0.02 + seed / 1000 if arm == 0.1 else 0)))
+    found = noise.low_levels("study", "adam")
+    gaps = 0.02 + np.arange(5) / 1000
+    assert np.allclose(found.values, np.stack([gaps, 0 * gaps, -gaps]).T)
+    assert found.names == ("levels 0.01 and 0.1", "levels 0.01 and 0.5", "levels 0.1 and 0.5")
+    statement = {"says": "x", "rule": "same", "resolution": 0.01}
+    finding = claims.judge(statement, found)
+    assert (finding.verdict, finding.n) == ("not reproduced", 5) and "0.1" in finding.at
+
+
+def test_a_seed_under_both_recipes_is_one_repeat(monkeypatch):
+    effects = {"adam": 0.03, "nesterov": -0.01}
+
+    def accuracies(_, recipe):
+        none = np.arange(5) / 10
+        there = none + effects[recipe] + np.arange(5) / 100
+        return {0.0: none, 0.01: there, 0.1: there, 0.5: there, 5.0: none - 1}, "study"
+
+    monkeypatch.setattr(noise, "accuracies", accuracies)
+    found = noise.pooled("study")
+    assert np.allclose(found.values, 0.01 + np.arange(5) / 100)
+    assert list(found.parts) == list(noise.TITLES.values())
+    for part, effect in zip(found.parts.values(), effects.values(), strict=True):
+        assert np.allclose(part, effect + np.arange(5) / 100)
+    assert np.allclose(noise.pooled("study", [5.0]).values, -1)
 
 
 def test_rising_levels_are_in_order(planted):
     planted(decisive(lambda arm, seed: 0.9 - arm / 10 if isinstance(arm, float) else 0.5))
-    found, _ = noise.high_levels("study", "adam")
-    assert np.allclose(found, [[0.85, 0.8, 0.4]] * 5)
+    found = noise.high_levels("study", "adam")
+    assert np.allclose(found.values, [[0.85, 0.8, 0.4]] * 5)
+    assert found.names == ("level 0.5", "level 1", "level 5")
 
 
 def test_what_the_first_layer_costs_uses_the_seeds_that_both_have(planted, monkeypatch):
@@ -83,14 +110,39 @@ def test_what_the_first_layer_costs_uses_the_seeds_that_both_have(planted, monke
 def test_the_reported_accuracy_of_the_grid_is_smoothed_and_the_best(planted):
     rows = [
         {"key": f"{seed}{width}{batch}", "model": "pnn", "arguments": {"width": width},
-         "batch": batch, "seed": seed, "epoch": epoch, "test_accuracy": 0.5,
+         "batch": batch, "seed": seed, "epoch": epoch,
+         "test_accuracy": 0.5 + width / 100 - batch / 1000 * (width == 16),
          "smoothed_10": 0.6 + 0.01 * epoch, "smoothed_50": 0.4 + 0.01 * epoch}
         for seed in range(3) for width in (8, 16) for batch in (10, 50) for epoch in (1, 2)
     ]  # fmt: skip
     planted(rows)
-    assert np.allclose(tables.by_batch("study")[0], 0.5)
-    assert np.allclose(tables.by_batch_as_reported("study")[0], [[0.62, 0.42]] * 3)
-    assert np.allclose(tables.doubled("study")[0], 0)
+    assert np.allclose(tables.by_batch_as_reported("study").values, [[0.62, 0.42]] * 3)
+    found = tables.by_batch("study")
+    assert np.allclose(found.values, [[0.615, 0.595]] * 3)
+    assert found.names == ("batches of 10", "batches of 50")
+    assert np.allclose(found.parts["8 masks"], [0.0] * 3)  # the larger batch costs the wide only
+    assert np.allclose(found.parts["16 masks"], [0.04] * 3)
+    found = tables.doubled("study")
+    assert np.allclose(found.values, [0.05] * 3)
+    assert np.allclose(found.parts["batches of 10"], [0.07] * 3)
+    assert np.allclose(found.parts["batches of 50"], [0.03] * 3)
+
+
+def test_each_late_stage_has_to_be_sharper(planted):
+    rows = [
+        {"model": model, "seed": seed, "epoch": 5,
+         "observed": {"stages": [{"roughness": value} for value in values]}}
+        for seed in range(3)
+        for model, values in (
+            ("pnn", (0, 0, 0, 0.9 + seed / 100, 0.2 + seed / 100)), ("resnet", (1, 1, 1, 0.1, 0.3))
+        )
+    ]  # fmt: skip
+    planted(rows)
+    found = maps.sharper("study")
+    assert np.allclose(found.values, [[0.8 + k / 100, -0.1 + k / 100] for k in range(3)])
+    statement = {"says": "x", "rule": "order", "resolution": 0.01}
+    finding = claims.judge(statement, found)  # in the mean over both stages it would hold
+    assert (finding.verdict, finding.at) == ("not reproduced", "stage 4")
 
 
 def test_the_metric_is_predicted_for_a_network_of_known_accuracy(planted):
@@ -103,7 +155,7 @@ def test_the_metric_is_predicted_for_a_network_of_known_accuracy(planted):
                      "watched": [{"correct": look} for look in looks]})  # fmt: skip
     planted(rows)
     assert abs(metric.spread_error("study")[0]).max() < 0.15  # 500 orders: 5 deviations
-    gains = metric.inflations("study")[0]
+    gains = metric.inflations("study").values
     assert (np.diff(gains, axis=1) < 0).all()
     wanted = np.stack([metric.expected_inflation("study", b) for b in (10, 20, 50, 100)]).T
     assert np.allclose(gains, wanted, rtol=0.15)
@@ -172,6 +224,6 @@ def test_rows_without_statements_say_why():
     for row, parts in {
         "pnn-fig4": ("lost",), "pnn-fig5": ("needs ImageNet-1k", "lost"), "pnn-table6": ("lost",)
     }.items():  # fmt: skip
-        assert verdicts.verdict(row, "smoke") == "not run"
+        assert verdicts.verdict(row, "smoke").verdict == "not run"
         for part in parts:
             assert part in report.verdict_table(row, "smoke")

@@ -35,6 +35,7 @@ CELLS = {  # statement: the filter, kind and level that decide it, and which sig
 DROPOUT = {"clean": ("rgb", 0, -1), "rgb": ("rgb", 32, 1), "pepper": ("pepper", 0.08, 1)}
 SIGNS = {("rod-fig5", "contrast"): -1, ("rod-fig5", "confident"): 1, ("rod-entropy", "hue"): -1}
 PROPERTY = {"contrast": "contrast", "confident": "top", "hue": "hue"}
+UNITS = {"contrast": 30, "top": 1, "hue": 3}  # with which intervals are wider than the resolution
 
 
 @pytest.fixture
@@ -80,9 +81,11 @@ def bits(seed, accuracy):
 
 
 def shown(kind, accuracy, seed=0):
-    """Return what an observer saw; accuracy: level to a probability."""
-    levels = {f"{level:g}": {"right": bits(seed, accuracy(level)), "kept": bits(seed, 0.5)}
-              for level in (0, *robustness.LEVELS[kind])}  # fmt: skip
+    """Return what an observer saw, other draws at each level; accuracy: level to a probability."""
+    levels = {
+        f"{level:g}": {"right": bits(seed + 500 * k, accuracy(level)), "kept": bits(seed, 0.5)}
+        for k, level in enumerate((0, *robustness.LEVELS[kind]))
+    }
     clean = np.random.default_rng(seed).random(N) < accuracy(0)
     return {"n": N, "draws": DRAWS, "clean": np.packbits(clean).tobytes().hex(), "levels": levels}
 
@@ -93,18 +96,24 @@ def cell(*place, effect=0.0, at=0.5):
 
 
 def filters(accuracy, seeds=2):
-    """Return what networks saw behind every filter; accuracy: of (filter, kind, level)."""
+    """Return what networks saw behind every filter; accuracy: of (filter, kind, level).
+
+    Each filter has other draws, or two of one accuracy would agree in every picture.
+    """
     return [
-        {f"filtered_{kind}": {name: shown(kind, partial(accuracy, name, kind), seed)
-                              for name in denoise.FILTERS}
+        {f"filtered_{kind}": {name: shown(kind, partial(accuracy, name, kind), seed + 100 * k)
+                              for k, name in enumerate(denoise.FILTERS)}
          for kind in robustness.FILTERED}
         for seed in range(seeds)
     ]  # fmt: skip
 
 
-def networks(accuracy, seeds=2):
-    """Return what networks saw of three degradations; accuracy: of (kind, level)."""
-    return [{f"noise_{kind}": shown(kind, partial(accuracy, kind), seed)
+def networks(accuracy, seeds=2, other=0):
+    """Return what networks saw of three degradations; accuracy: of (kind, level).
+
+    other: added to the seeds of the draws, so that they are not paired with another list's.
+    """
+    return [{f"noise_{kind}": shown(kind, partial(accuracy, kind), seed + other)
              for kind in ("rgb", "pepper", "intensity")} for seed in range(seeds)]  # fmt: skip
 
 
@@ -129,7 +138,7 @@ def test_filters(row, statement, effect, plant):
 def test_steadier_is_not_just_better(plant):
     """What the larger filter gains or loses at every level alike makes it no steadier."""
     plant(filtered=filters(lambda name, *_: 0.5 - 0.3 * (name == remedies.LARGE)))
-    assert abs(stated("rod-fig4-gauss", "steadier").estimate) < 0.01
+    assert abs(stated("rod-fig4-gauss", "steadier").estimate) < 0.03
     assert stated("rod-fig4-gauss", "larger").estimate == pytest.approx(0.3, abs=0.03)
 
 
@@ -137,7 +146,11 @@ def test_networks_that_disagree_are_averaged(plant):
     good, bad = (filters(cell(remedies.SMALL, "rgb", 16, effect=sign * EFFECT), 1)
                  for sign in (1, -1))  # fmt: skip
     plant(filtered=good + bad)
-    assert stated("rod-fig4-gauss", "rgb").estimate == pytest.approx(0, abs=0.01)
+    found = stated("rod-fig4-gauss", "rgb")
+    assert found.estimate == pytest.approx(0, abs=0.01)
+    assert [name for name, _ in found.parts] == ["seed 0", "seed 1"]
+    shown = [mean for _, (mean, _, _) in found.parts]
+    assert shown == pytest.approx([EFFECT, -EFFECT], abs=0.03)
 
 
 def test_curves_behind_filters(plant):
@@ -149,19 +162,36 @@ def test_curves_behind_filters(plant):
     assert list(curves) == list(remedies.TITLES) and set(curves) == set(denoise.FILTERS)
     assert levels == (0, 2, 4, 8, 16, 32) and curves["none"].shape == (3, 6)
     assert_allclose(curves["none"].mean(0), 0.9 - 0.02 * np.array(levels), atol=0.03)
-    assert_allclose(curves["none"] - curves["gaussian 5"], 0.1, atol=0.03)
+    assert_allclose(curves["none"] - curves["gaussian 5"], 0.1, atol=0.05)
 
 
 @pytest.mark.parametrize("effect", VERDICTS)
 @pytest.mark.parametrize("statement", DROPOUT)
 def test_dropout(statement, effect, plant):
+    """Over trainings: twelve, since two or three leave an interval wider than the effect."""
     *place, sign = DROPOUT[statement]
-    plant(dropped=networks(cell(*place, effect=sign * effect)), curves=networks(cell()))
+    dropped = networks(cell(*place, effect=sign * effect), seeds=12)
+    plant(dropped=dropped, curves=networks(cell(), seeds=12, other=100))
     found = stated("rod-fig4-dropout", statement)
-    assert (found.verdict, found.n) == (VERDICTS[effect], N)
-    assert found.estimate == pytest.approx(effect, abs=0.06)  # clean pictures are seen once
+    assert (found.verdict, found.n, found.parts) == (VERDICTS[effect], 12, ())
+    assert found.estimate == pytest.approx(effect, abs=0.04)
     others = [stated("rod-fig4-dropout", other) for other in DROPOUT if other != statement]
-    assert all(other.estimate == 0 for other in others)
+    assert all(other.estimate == pytest.approx(0, abs=0.04) for other in others)
+
+
+def test_dropout_counts_trainings_or_pictures(plant):
+    """The floor is what the pictures alone give, and the pictures at hand have an interval too."""
+    effects = [cell("rgb", 32, effect=effect) for effect in (0.1, 0.3)]
+    dropped = [networks(effect, seeds=1)[0] for effect in effects]
+    plant(dropped=dropped, curves=networks(cell(), seeds=3, other=100))
+    values, scale, floor, names, parts, _ = remedies.dropout_gain("study", "rgb", 32)
+    assert (scale, names, parts) == ("study", (), {})  # the third seed has no partner
+    assert values == pytest.approx([0.1, 0.3], abs=0.04)
+    by_picture = remedies.dropout_gain("study", "rgb", 32, over=records.of_pictures).values
+    assert by_picture.shape == (N,) and by_picture.mean() == pytest.approx(values.mean())
+    assert floor == pytest.approx(2**0.5 * by_picture.std(ddof=1) / N**0.5, rel=0.2)
+    costs = remedies.DROPOUT_COSTS("study").values
+    assert costs == pytest.approx(-remedies.dropout_gain("study", "rgb", 0).values)
 
 
 def test_dropout_needs_both_networks_at_one_scale(plant):
@@ -171,8 +201,8 @@ def test_dropout_needs_both_networks_at_one_scale(plant):
         assert remedies.dropout_gain("study", "rgb", 32)[0] is None
         assert remedies.dropout_curves("study", "rgb")[0].keys() <= {"as usual"}
     plant(scales={"curves": "paper"}, dropped=seen, curves=seen)
-    values, why = remedies.dropout_gain("study", "rgb", 32)
-    assert values is None and "study" in why
+    found = remedies.dropout_gain("study", "rgb", 32)
+    assert found.values is None and "study" in found.scale
 
 
 def test_curves_with_dropout(plant):
@@ -209,12 +239,16 @@ def test_no_effect_has_no_crossing(plant):
 # The most and the least sensitive pictures.
 
 
-def deviations(effects, n=600, seed=0):
-    """Return what `robustness.deviations` saw: properties that rise with sensitivity by effects."""
+def deviations(effects, n=600, seed=0, units=None):
+    """Return what `robustness.deviations` saw: properties that rise with sensitivity by effects.
+
+    units: {property: what to multiply it by}.
+    """
     rng = np.random.default_rng(seed)
     rank = rng.permutation(n) / n
     values = {name: 5 + effects.get(name, 0) * rank + 0.2 * rng.normal(size=n)
               for name in ("top", "hue", "contrast")}  # fmt: skip
+    values = {name: own * (units or {}).get(name, 1) for name, own in values.items()}
     values = {"sd": 0.01 * rank, **values}
     found = {name: np.asarray(v, "<f4").tobytes().hex() for name, v in values.items()}
     return [{"deviations": found | {"n": n, "draws": 10, "right": "ff" * (n // 8)}}]
@@ -224,11 +258,19 @@ def deviations(effects, n=600, seed=0):
 @pytest.mark.parametrize("row, statement", SIGNS)
 def test_ends(row, statement, effect, plant):
     name = PROPERTY[statement]
-    plant(varied=deviations({name: SIGNS[row, statement] * effect * 3}))
+    plant(varied=deviations({name: SIGNS[row, statement] * effect * 3}, units=UNITS))
     found = stated(row, statement)
     assert (found.verdict, found.n) == (VERDICTS[effect], remedies.EXTREME)
-    assert found.estimate == pytest.approx(effect * 3 * 5 / 6, abs=0.08)  # middles of the ends
+    middles = UNITS[name] * effect * 3 * 5 / 6  # of the ends
+    assert found.estimate == pytest.approx(middles, abs=0.08 * UNITS[name])
     assert (remedies.rank_sum("study", name) < 1e-10) == bool(effect)
+
+
+def test_half_a_level_of_contrast_is_no_difference(plant):
+    """It is less than what is said to matter, however surely it is there."""
+    plant(varied=deviations({"contrast": -0.6}))
+    found = stated("rod-fig5", "contrast")
+    assert found.verdict == "not reproduced" and 0 < found.low < found.high < 1
 
 
 def test_ends_are_the_hundred_at_either_end(plant):
@@ -293,7 +335,7 @@ def test_pictures_may_be_missing(plant, monkeypatch):
 def test_without_birds_nothing_is_judged(row, plant):
     plant()
     for statement in remedies.MEASURES[row]:
-        values, why = remedies.MEASURES[row][statement]("smoke")
+        values, why, *_ = remedies.MEASURES[row][statement]("smoke")
         assert values is None and why.startswith("needs ")
         assert stated(row, statement).verdict == "not run"
 

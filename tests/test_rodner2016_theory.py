@@ -16,7 +16,7 @@ HOLD = {  # statements that hold as said: an error, within the limit of the clai
     "rod-eq5": ("ramp", "smooth", "sided", "slopes", "central"),
 }  # fmt: skip
 EFFECTS = {"rod-eq3-4": ("centred", "faint"), "rod-eq5": ("white",)}
-CORRECT = {("rod-eq1-2", "mean"): (2, 3), ("rod-eq3-4", "variance"): (0.9, 1.9)}  # and as printed
+CORRECT = {("rod-eq1-2", "mean"): (2, 3), ("rod-eq3-4", "variance"): (0.9, 1.9)}  # and implied
 VERDICTS = {
     "rod-eq1-2": "paper in error",
     "rod-eq-gauss": "reproduced",
@@ -59,13 +59,14 @@ def test_effects_are_there(row, statement):
 @pytest.mark.parametrize("row, statement", CORRECT)
 def test_corrected_figures(row, statement):
     said, found = stated(row, statement)
-    assert (found.estimate, said["printed"]) == CORRECT[row, statement]
+    assert (found.estimate, said["implied"]) == CORRECT[row, statement]
     assert found.verdict == "paper in error"
 
 
 @pytest.mark.parametrize("row", VERDICTS)
 def test_verdicts(row):
-    assert verdicts.verdict(row, "smoke") == VERDICTS[row]
+    found = verdicts.verdict(row, "smoke")
+    assert (found.verdict, found.about) == (VERDICTS[row], "paper")
 
 
 # The tools, against closed forms and draws.

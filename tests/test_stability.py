@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from helpers import __main__ as command
-from helpers import claims, paths, shift, stability
+from helpers import paths, rules, shift, stability
 from helpers.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")  # still how files come
@@ -144,14 +144,14 @@ def test_a_damaged_file_is_measured_again(networks, lines):
 def test_intervals_of_shares_cover_what_was_planted(planted):
     """Of 300 samples of 100 pairs, about 95 % of the intervals hold the planted share."""
     samples = np.random.default_rng(0).random((300, 100)) < planted
-    ends = np.array([claims.share(sample) for sample in samples])
+    ends = np.array([rules.share(sample) for sample in samples])
     assert np.array_equal(ends[:, 0], samples.mean(1))
     inside = (ends[:, 1] <= planted) & (planted <= ends[:, 2])
     assert 0.92 < inside.mean() < 0.99
 
 
 def test_intervals_at_the_ends():
-    low, high = claims.share([False] * 10)[1:]
+    low, high = rules.share([False] * 10)[1:]
     assert low == pytest.approx(0) and high == pytest.approx(0.2775, abs=1e-4)  # Wilson (1927)
     assert stability.mean([0.25]) == (0.25, 0, 1)
     assert stability.mean([0, 0.4])[1:] == (0, 1)

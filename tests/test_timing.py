@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import one_line
 
-from helpers import claims, timing
+from helpers import rules, timing
 from helpers.errors import InputError
 
 CPU = torch.device("cpu")
@@ -72,8 +72,8 @@ def test_a_planted_slower_function_is_noticed():
 
     clock = time.process_time
     times = timing.paired({"once": once, "thrice": thrice, "again": once}, 40, clock, repeats=3)
-    verdict, _, mean, *_ = claims.judge_order(timing.ratios(times["thrice"], times["once"]) - 1)
-    assert verdict == "reproduced" and mean > 0.8
+    found = rules.order(timing.ratios(times["thrice"], times["once"]) - 1, resolution=0.01)
+    assert found.says == "larger" and found.estimate > 0.8
     assert abs(np.median(timing.ratios(times["again"], times["once"])) - 1) < 0.4
 
 

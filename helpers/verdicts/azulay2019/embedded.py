@@ -5,30 +5,47 @@ import numpy as np
 from helpers import claims, evidence, invariance
 
 KINDS = {"shift": "sizes_black", "scale": "sizes_scale"}
+MODERN = ("resnet50", "inception_resnet_v2")
 PRINTED = {"near 220 px": 220, "near 100 px": 100}
+
+
+def by_picture(preset, kind, what="changed"):
+    """Return {network: measure of every picture at every size}, the sizes in px, and the scale.
+
+    kind: shift or scale. what: changed, 1 where the prediction is another one; or mac, the absolute
+    change. float64 (pictures, sizes).
+    """
+    table, sizes, scale = _seen(preset, kind)
+    found, index = {}, {"changed": 0, "mac": 2}[what]
+    for network, own in table.items():
+        measured = [invariance.unpack(own[size])[index] for size in sizes]
+        found[network] = np.array(measured, float).T
+    return found, sizes, scale
 
 
 def by_network(preset, kind, what="changed"):
     """Return {network: measure (sizes,)}, the sizes in px, and the scale.
 
-    kind: shift or scale. what: changed, the share of changed predictions; mac; or accuracy of the
-    first frames, nan where no labels are known.
+    As `by_picture`, but means over the pictures; what: also accuracy of the first frames, nan where
+    no labels are known.
     """
-    found = evidence.of("azulay2019", "embedded_sizes", preset)
-    values, sizes = {}, []
+    if what == "accuracy":
+        table, sizes, scale = _seen(preset, kind)
+        found = {name: [own[size]["accuracy"] for size in sizes] for name, own in table.items()}
+        return {name: np.array(own, float) for name, own in found.items()}, sizes, scale
+    found, sizes, scale = by_picture(preset, kind, what)
+    return {name: own.mean(axis=0) for name, own in found.items()}, sizes, scale
+
+
+def _seen(preset, kind):
+    """Return {network: {size in px: packed `shift.Change`}}, the sizes, and the scale."""
+    found, table = evidence.of("azulay2019", "embedded_sizes", preset), {}
     for row in found.frame.itertuples():
         if KINDS[kind] in row.observed:
-            packed = row.observed[KINDS[kind]]
-            sizes = sorted(map(int, packed))
-            means = [_mean(packed[str(size)], what) for size in sizes]
-            values[row.arguments["name"]] = np.array(means, float)
-    return values, sizes, found.preset
-
-
-def _mean(packed, what):
-    if what == "accuracy":
-        return packed["accuracy"]
-    return invariance.unpack(packed)[{"changed": 0, "mac": 2}[what]].mean()
+            own = {int(size): packed for size, packed in row.observed[KINDS[kind]].items()}
+            table[row.arguments["name"]] = own
+    sizes = sorted(next(iter(table.values())))
+    return table, sizes, found.preset
 
 
 def note(preset):
@@ -40,20 +57,27 @@ def note(preset):
 
 
 def falls(preset, kind):
-    """Return the share of changed predictions from the smallest size on, (networks, sizes)."""
-    values, _, scale = by_network(preset, kind)
-    return np.array(list(values.values())), scale
+    """Return how many networks change their mind on a picture, as a share, (pictures, sizes).
+
+    From the smallest size on. The parts are the networks: what changes at the smallest size minus
+    what changes at the largest.
+    """
+    found, sizes, scale = by_picture(preset, kind)
+    names = tuple(f"{size} px" for size in sizes)
+    parts = {name: own[:, 0] - own[:, -1] for name, own in found.items()}
+    return claims.Measurement(np.mean([*found.values()], axis=0), scale, None, names, parts)
 
 
 def printed(preset):
-    """Return {printed name: shares (networks,)} of a shift, of the paper's networks only."""
-    values, sizes, scale = by_network(preset, "shift")
+    """Return {printed name: how many of the two modern networks change, as a share, (pictures,)}.
+
+    After a shift, of the paper's networks only.
+    """
+    found, sizes, scale = by_picture(preset, "shift")
     if scale != "paper":
         return None, "needs " + ", ".join(claims.row("aw-fig6")[1]["needs"])
-    modern = [own for name, own in values.items() if not name.startswith("vgg")]
-    return {
-        name: np.array([own[sizes.index(size)] for own in modern]) for name, size in PRINTED.items()
-    }, scale
+    modern = np.mean([own for name, own in found.items() if name in MODERN], axis=0)
+    return {name: modern[:, sizes.index(size)] for name, size in PRINTED.items()}, scale
 
 
 MEASURES = {

@@ -17,6 +17,7 @@ from helpers.models import layers
 from helpers.natural import CHUNK
 from helpers.pictures import read
 from helpers.presets import preset as get
+from helpers.verdicts import repeats
 
 TITLES = {"efficientnet_lite0": "EfficientNet-Lite0", "squeezenet1_1": "SqueezeNet 1.1"}
 DEPTHS = {  # the name of a depth, and the module that puts out its maps
@@ -245,16 +246,29 @@ def birds():
     }
 
 
+def each(preset, measure):
+    """Return a measure of every picture at every depth, (seeds, pictures, depths), and the scale.
+
+    measure: one of the last two of `READ`.
+    """
+    found, index = samplings(preset), {READ[2]: 0, READ[3]: 2}[measure]
+    seen = found.last().sort_values("seed").observed
+    read = [own["readouts"] for own in seen if "readouts" in own]
+    values = [[invariance.unpack(depth)[index] for depth in depths] for depths in read]
+    return np.array(values, float).transpose(0, 2, 1), found.scale("cifar10")
+
+
 def deepest_first(preset, measure):
-    """Return a measure (seeds, depths) from the deepest read-out to the first, and the scale."""
-    found, scale = readouts(preset)
-    return found[measure][:, ::-1], scale
+    """Return a measure (seeds, depths) from the deepest read-out to the first."""
+    found, scale = each(preset, measure)
+    names = tuple(f"depth {k}" for k in range(found.shape[2], 0, -1))
+    return repeats.trend(found[..., ::-1], scale, names)
 
 
 def below_early(preset):
     """Return 5 % minus the share of predictions that change at the first depth, (seeds,)."""
-    found, scale = readouts(preset)
-    return EARLY - found["P(top-1 change)"][:, 0], scale
+    found, scale = each(preset, "P(top-1 change)")
+    return repeats.over_trainings(EARLY - found[..., 0], scale)
 
 
 def _responds(size):

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
-from helpers import claims, evidence, invariance, natural, shift
+from helpers import claims, evidence, invariance, natural, rules, shift
 from helpers.models import architectures, pretrained
 from helpers.pictures import read
 from helpers.verdicts.ivan2019.untrained import ANY
@@ -98,12 +98,12 @@ def rates(preset):
 
 def _rate(packed):
     changed, _, change = invariance.unpack(packed)
-    return {"changed": claims.share(changed), "mac": claims.interval(change),
+    return {"changed": rules.share(changed), "mac": rules.interval(change),
             "accuracy": packed["accuracy"], "n": packed["n"]}  # fmt: skip
 
 
 def highest(preset):
-    """Return the changes (N,) where the largest share of them is, of Figure 2's networks."""
+    """Return the changes (pictures,) of the highest bar of Figure 2, as the paper states it."""
     table, scale = seen(preset)
     theirs = [own for name, own in table.items() if name in KERAS.values()]
     if scale != "paper" or len(theirs) < len(KERAS):
@@ -113,19 +113,23 @@ def highest(preset):
 
 
 def more_than_cropped(preset, protocol):
-    """Return, picture by picture, how many more networks change under a protocol, as a share."""
+    """Return, picture by picture, how many more networks change under a protocol, as a share.
+
+    (pictures,), the mean over the networks, each of which is a part.
+    """
     table, scale = seen(preset)
-    return np.mean([_difference(own, protocol, "changed") for own in table.values()], axis=0), scale
+    parts = {name: _difference(own, protocol, "changed") for name, own in table.items()}
+    return claims.Measurement(np.mean([*parts.values()], axis=0), scale, parts=parts)
 
 
-def least(preset, protocol, against=None, what="changed"):
-    """Return a measure, picture by picture, of the network where its mean is least.
+def every_network(preset, protocol, against=None, what="changed"):
+    """Return a measure of every network, a comparison each, (pictures, networks).
 
     against: a protocol whose measure is subtracted. what: changed or mac.
     """
     table, scale = seen(preset)
-    return min((_difference(own, protocol, what, against) for own in table.values()),
-               key=np.mean), scale  # fmt: skip
+    found = [_difference(own, protocol, what, against) for own in table.values()]
+    return claims.Measurement(np.stack(found, axis=1), scale, names=tuple(table))
 
 
 def parameters_off(_, network):
@@ -175,9 +179,9 @@ MEASURES = {
         "inpainted": partial(more_than_cropped, protocol="inpainted"),
     },
     "aw-table1": {
-        "crop": partial(least, protocol="crop"),
-        "black": partial(least, protocol="black", against="crop"),
-        "mac": partial(least, protocol="black", against="crop", what="mac"),
+        "crop": partial(every_network, protocol="crop"),
+        "black": partial(every_network, protocol="black", against="crop"),
+        "mac": partial(every_network, protocol="black", against="crop", what="mac"),
     },
     "aw-human": {},
     "aw-table3": {

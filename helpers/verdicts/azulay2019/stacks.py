@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from helpers.claims import Measurement
 from helpers.errors import one_of
 from helpers.verdicts.azulay2019 import sampling
 from helpers.verdicts.azulay2019.sampling import FLOAT, missed, spread
@@ -179,12 +180,12 @@ def other_shifts(_):
 
 
 def padded_strides(_, n=32):
-    """Return the change under translations by eight with zero padding, (seeds,)."""
+    """Return the change under each translation by multiples of eight, zero padding, (seeds, 15)."""
     how = {"strides": STRIDES, "padding": "zero"}
     shifts = squares(8, n)
-    return np.array(
-        [change(pooled(picture(k), shifts, weights(3, k), **how)).max() for k in range(SEEDS)]
-    ), ANY
+    changes = [change(pooled(picture(k, n), shifts, weights(3, k), **how)) for k in range(SEEDS)]
+    names = tuple(f"{down} px down, {right} px right" for down, right in shifts[1:])
+    return Measurement(np.array(changes)[:, 1:], ANY, names=names)
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,14 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from helpers import augment, claims, datasets, evidence, invariance
+from helpers import augment, claims, datasets, evidence, invariance, rules, shift
 from helpers.experiments.azulay2019 import AUGMENTS
 from helpers.shift import PROTOCOLS, TITLES
+from helpers.verdicts.repeats import over_trainings
 
 FIFTHS = 5
+INDEX = {"changed": 0, "mac": 2}  # of a measure in what `invariance.unpack` returns
+POINT = 0.01  # of accuracy
 OWN = {"black": "black", "square": "crop"}  # which protocol a kind of augmentation shows
 HERE = partial(evidence.of, "azulay2019")
 
@@ -35,17 +38,18 @@ def select(name, preset, **which):
     return list(last.observed), scale
 
 
-def share(observed, protocol):
-    """Return P(top-1 change) under a protocol (seeds,)."""
-    return np.array([invariance.unpack(seen[f"pairs_{protocol}"])[0].mean() for seen in observed])
+def each(observed, protocol, what="changed"):
+    """Return a measure of every picture under a protocol, shares float64 (seeds, pictures).
+
+    what: changed, 1 where the top class is another one, or mac, the absolute change.
+    """
+    packed = [seen[f"pairs_{protocol}"] for seen in observed]
+    return np.array([invariance.unpack(pairs)[INDEX[what]] for pairs in packed], float)
 
 
-def change(observed, protocol):
-    """Return the mean absolute change under a protocol (seeds,)."""
-    return np.array([invariance.unpack(seen[f"pairs_{protocol}"])[2].mean() for seen in observed])
-
-
-MEASURED = {"changed": share, "mac": change}
+def share(observed, protocol, what="changed"):
+    """Return P(top-1 change), or the mean absolute change, under a protocol, (seeds,)."""
+    return each(observed, protocol, what).mean(axis=1)
 
 
 # Typicality and confidence (Figures 7, 8, 9 below, 12)
@@ -62,22 +66,41 @@ def per_image(observed, by):
     return value, changed, moved
 
 
-def fifths(preset, what="changed", by="typicality", sampling="max"):
-    """Return a measure in fifths of the images, from least to most typical, (seeds, 5)."""
+def parted(preset, what="changed", by="typicality", sampling="max"):
+    """Return a measure of every image in fifths of the images, and the scale.
+
+    A list over seeds, of a list of (images,) from the least to the most typical or confident fifth.
+    """
     seen, scale = select("samplings", preset, sampling=sampling)
     found = []
     for observed in seen:
         value, *measures = per_image(observed, by)
         order = value.argsort(kind="stable")
-        measure = measures[("changed", "mac").index(what)]
-        found.append([measure[part].mean() for part in np.array_split(order, FIFTHS)])
-    return np.array(found), scale
+        measure = measures[("changed", "mac").index(what)].astype(float)
+        found.append([measure[part] for part in np.array_split(order, FIFTHS)])
+    return found, scale
+
+
+def fifths(preset, what="changed", by="typicality", sampling="max"):
+    """Return a measure in fifths of the images, from least to most typical, (seeds, 5).
+
+    The floors are the standard errors that the images give of the difference of each two neighbours
+    and, last, of the ends, which are different images; means over seeds.
+    """
+    found, scale = parted(preset, what, by, sampling)
+    means, errors = (
+        np.array([[measure(part) for part in parts] for parts in found])
+        for measure in (np.mean, shift.error)
+    )
+    floor = np.hypot(errors, np.roll(errors, -1, axis=1)).mean(axis=0)  # the last: of the ends
+    names = tuple(f"fifth {k + 1}" for k in range(FIFTHS))
+    return claims.Measurement(means, scale, floor, names)
 
 
 def near_zero(preset):
-    """Return 1 % minus what changes of the most typical fifth, (seeds,)."""
-    found, scale = fifths(preset)
-    return 0.01 - found[:, -1], scale
+    """Return 1 % minus the share that changes of the most typical fifth, (seeds,)."""
+    found, scale = parted(preset)
+    return over_trainings(0.01 - np.array([parts[-1] for parts in found]), scale)
 
 
 def rho(observed, by, other=None):
@@ -111,16 +134,42 @@ def examples(preset):
     ]
 
 
+def rho_error(observed):
+    """Return the standard error that the images give a rank correlation, where it is near 0."""
+    return (observed[0]["pairs_crop"]["n"] - 1) ** -0.5
+
+
 def weaker(preset):
-    """Return by how much typicality predicts changes better than confidence, (seeds,)."""
+    """Return by how much typicality predicts changes better than confidence, (seeds,).
+
+    The floor is that of a difference of two correlations that are independent of one another.
+    """
     seen, scale = select("samplings", preset, sampling="max")
-    return [abs(rho(o, "typicality")) - abs(rho(o, "confidence")) for o in seen], scale
+    values = np.array([abs(rho(o, "typicality")) - abs(rho(o, "confidence")) for o in seen])
+    return claims.Measurement(values, scale, 2**0.5 * rho_error(seen))
 
 
 def other_network(preset):
-    """Return minus the correlation of one network's confidence with another's changes, (seeds,)."""
+    """Return minus the correlation of networks' confidence with the changes of others, (seeds,).
+
+    Pairs that share a network are no independent repeats. So the value of one of n networks is n
+    times the mean over all pairs, minus n - 1 times the mean over those without it: the mean of
+    these values is that of all pairs, and they vary as the networks do (jackknife, Tukey 1958).
+    Two networks are one pair, and one value.
+    """
     seen, scale = select("samplings", preset, sampling="max")
-    return [-rho(o, "confidence", seen[k - 1]) for k, o in enumerate(seen)], scale
+    n = len(seen)
+    table = np.array([[-rho(own, "confidence", other) for other in seen] for own in seen])
+    whole = _mean_of_pairs(table)
+    if n < 3:
+        return claims.Measurement(np.array([whole]), scale, rho_error(seen))
+    without = [_mean_of_pairs(np.delete(np.delete(table, k, 0), k, 1)) for k in range(n)]
+    return claims.Measurement(n * whole - (n - 1) * np.array(without), scale, rho_error(seen))
+
+
+def _mean_of_pairs(table):
+    """Return the mean of a square table without its diagonal."""
+    return table[~np.eye(len(table), dtype=bool)].mean()
 
 
 # Antialiasing (Figure 9)
@@ -130,21 +179,29 @@ def by_sampling(preset, protocol, what="changed"):
     """Return {sampling: measure (seeds,)} under a protocol, and the scale."""
     last, scale = rows("samplings", preset)
     return {
-        sampling: MEASURED[what](list(last[last.sampling == sampling].observed), protocol)
+        sampling: share(list(last[last.sampling == sampling].observed), protocol, what)
         for sampling in last.sampling.unique()
     }, scale
 
 
 def helps(preset):
     """Return by how much bin-5 lowers the share that changes, embedded in black, (seeds,)."""
-    found, scale = by_sampling(preset, "black")
-    return found["max"] - found["bin5"], scale
+    plain, blurred, scale = _with_and_without(preset, "black")
+    return over_trainings(plain - blurred, scale)
 
 
 def stays(preset, protocol):
     """Return the share that changes with bin-5 minus half the share without, (seeds,)."""
-    found, scale = by_sampling(preset, protocol)
-    return found["bin5"] - found["max"] / 2, scale
+    plain, blurred, scale = _with_and_without(preset, protocol)
+    return over_trainings(blurred - plain / 2, scale)
+
+
+def _with_and_without(preset, protocol):
+    """Return which predictions change without blur and with bin-5, (seeds, pictures), and scale."""
+    (plain, scale), (blurred, _) = (
+        select("samplings", preset, sampling=sampling) for sampling in ("max", "bin5")
+    )
+    return each(plain, protocol), each(blurred, protocol), scale
 
 
 def accuracy(name, preset, field):
@@ -160,37 +217,46 @@ def cross_table(preset, what="changed"):
     """Return {(augmentation, protocol): measure (seeds,)} and the scale."""
     last, scale = rows("augmentations", preset)
     return {
-        (kind, protocol): MEASURED[what](list(part.observed), protocol)
+        (kind, protocol): share(list(part.observed), protocol, what)
         for kind, part in last.groupby("augment", sort=False)
         for protocol in PROTOCOLS
     }, scale
 
 
-def gains(preset):
-    """Return {augmentation of `OWN`: {protocol: gain over none (seeds,)}} and the scale."""
-    found, scale = cross_table(preset)
-    return {kind: {p: found["none", p] - found[kind, p] for p in PROTOCOLS} for kind in OWN}, scale
+def gains(preset, kind):
+    """Return {protocol: which predictions change less than without augmentation}, and the scale.
+
+    kind: of augmentation. Values are -1, 0 or 1, float64 (seeds, pictures).
+    """
+    (plain, scale), (own, _) = (
+        select("augmentations", preset, augment=augment) for augment in ("none", kind)
+    )
+    return {p: each(plain, p) - each(own, p) for p in PROTOCOLS}, scale
 
 
-def own_gain(preset):
-    """Return the gain under the protocol of training, both kinds and all seeds."""
-    found, scale = gains(preset)
-    return np.concatenate([found[kind][own] for kind, own in OWN.items()]), scale
+def own_gain(preset, kind):
+    """Return the gain of an augmentation under the protocol of training, (seeds,)."""
+    found, scale = gains(preset, kind)
+    return over_trainings(found[OWN[kind]], scale)
 
 
-def other_gain(preset):
-    """Return the mean gain under the other protocols, both kinds and all seeds."""
-    found, scale = gains(preset)
-    return np.concatenate([
-        np.mean([gain for protocol, gain in found[kind].items() if protocol != own], axis=0)
-        for kind, own in OWN.items()
-    ]), scale  # fmt: skip
+def other_gains(preset, kind):
+    """Return its gain under each of the other protocols, (seeds, 3)."""
+    found, scale = gains(preset, kind)
+    del found[OWN[kind]]
+    return over_trainings(np.stack([*found.values()], axis=2), scale, _titles(found))
 
 
-def more(preset):
-    """Return the gain under the protocol of training minus that under the others."""
-    own, scale = own_gain(preset)
-    return own - other_gain(preset)[0], scale
+def more(preset, kind):
+    """Return its gain under the protocol of training minus that under each other, (seeds, 3)."""
+    found, scale = gains(preset, kind)
+    own = found.pop(OWN[kind])
+    differences = np.stack([own - other for other in found.values()], axis=2)
+    return over_trainings(differences, scale, _titles(found))
+
+
+def _titles(protocols):
+    return tuple(TITLES[protocol] for protocol in protocols)
 
 
 def first_frames(preset):
@@ -200,7 +266,7 @@ def first_frames(preset):
     for kind, part in last.groupby("augment", sort=False):
         for protocol in PROTOCOLS:
             own = [100 * seen[f"pairs_{protocol}"]["accuracy"] for seen in part.observed]
-            mean, low, high = claims.interval(own)
+            mean, low, high = rules.interval(own)
             found.setdefault(kind, {})[TITLES[protocol]] = f"{mean:.1f} [{low:.1f}, {high:.1f}]"
     return found
 
@@ -242,15 +308,19 @@ def networks(preset):
 def zeros(preset):
     """Return the share that changes on a torus where zeros surround the image, (seeds,)."""
     seen, scale = select("subsampling_free", preset, sampling="none", padding="zeros")
-    return share(seen, "circular"), scale
+    return over_trainings(each(seen, "circular"), scale)
 
 
 def as_accurate(preset):
-    """Return the accuracy without subsampling minus that with, both on a torus, (seeds,)."""
+    """Return the accuracy without subsampling minus that with, plus one point, (seeds,).
+
+    Both on a torus. "At least as accurate" is to hold for equal networks, which differ by less than
+    the point that matters: the sum is above 0 for these.
+    """
     last, scale = rows("subsampling_free", preset)
     last = last[last.padding == "circular"]
     found = {name: part.test_accuracy.to_numpy() for name, part in last.groupby("sampling")}
-    return found["none"] - found["max"], scale
+    return found["none"] - found["max"] + POINT, scale
 
 
 def by_size(preset, what="changed"):
@@ -258,9 +328,9 @@ def by_size(preset, what="changed"):
     found = {}
     for name, part in networks(preset).items():
         sizes = sorted(map(int, part.observed.iloc[0]["sizes_black"]))
-        index = {"changed": 0, "mac": 2}[what]
         found[name] = sizes, np.array([
-            [invariance.unpack(seen["sizes_black"][str(size)])[index].mean() for size in sizes]
+            [invariance.unpack(seen["sizes_black"][str(size)])[INDEX[what]].mean()
+             for size in sizes]
             for seen in part.observed
         ])  # fmt: skip
     return found
@@ -290,7 +360,11 @@ MEASURES = {
         "changed": partial(fifths, sampling="bin5"),
         "share": printed("aw-fig9-bot"),
     },
-    "aw-fig10": {"own": own_gain, "more": more, "others": other_gain},
+    "aw-fig10": {
+        f"{name}-{kind}": partial(measure, kind=kind)
+        for kind in OWN
+        for name, measure in (("own", own_gain), ("more", more), ("others", other_gains))
+    },
     "aw-fig11": {
         "torus": partial(torus, observer="pairs_circular"),
         "black": partial(torus, observer="sizes_black"),

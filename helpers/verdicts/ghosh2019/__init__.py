@@ -36,7 +36,7 @@ MEASURES = {
     | _each("hurts", depth.last_hurts)
     | _each("shrinks", depth.gain_shrinks),
     "so-fig3": _each("rises", partial(progress.figure3, measure=progress.rises))
-    | _each("flat", partial(progress.figure3, measure=progress.flat_at_peak))
+    | _each("flat", progress.flat)
     | _each("falls", partial(progress.figure3, measure=progress.falls))
     | _each("last", partial(progress.figure3, measure=progress.last_most)),
     "so-thm1": {
@@ -62,8 +62,8 @@ MEASURES = {
         "change": partial(kernels.against_size, of="change"),
     },
     "so-fig5": {
-        "rises": partial(progress.figure5, measure=progress.last_rises),
-        "jump": partial(progress.figure5, measure=progress.flat_at_last_peak),
+        "rises": progress.last_rises,
+        "jump": progress.flat_before_last_peak,
     },
     "so-fig6": {
         "rises": partial(progress.figure3, data="mnist", measure=progress.rises),

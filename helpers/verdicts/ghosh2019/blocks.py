@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import arrange, datasets, observers, orderness, presets
+from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import BLOCK, SWAPS
 from helpers.verdicts.ghosh2019.records import evidence
 from helpers.verdicts.ivan2019.untrained import ANY
@@ -48,23 +49,24 @@ def coarse_lower(preset, data):
 def at_block(preset, data):
     """Return orderness at the scale of the blocks after 0 to 30 swaps, (tenths, 4)."""
     values = [at(preset, data, BLOCK[data], swaps=swaps) for swaps in SWAPS]
-    return np.stack(values, axis=1), _scale(preset, data)
+    names = tuple(f"{swaps} swaps" for swaps in SWAPS)
+    return Measurement(np.stack(values, axis=1), _scale(preset, data), names=names)
 
 
 def left_at_block(preset, data):
     """Return orderness at the scale of the blocks after the most swaps, per tenth."""
-    values, scale = at_block(preset, data)
-    return values[:, -1], scale
+    found = at_block(preset, data)
+    return found.values[:, -1], found.scale
 
 
 def kept_below(preset, data):
-    """Return the smallest share kept at scales below the block, minus one half, per tenth."""
+    """Return the share kept at each scale below the block, minus one half, (tenths, scales)."""
+    scales = [scale for scale in observers.SCALES if scale < BLOCK[data]]
     shares = [
-        at(preset, data, scale, swaps=SWAPS[-1]) / at(preset, data, scale)
-        for scale in observers.SCALES
-        if scale < BLOCK[data]
+        at(preset, data, scale, swaps=SWAPS[-1]) / at(preset, data, scale) for scale in scales
     ]
-    return np.min(shares, axis=0) - 0.5, _scale(preset, data)
+    names = tuple(f"scale {scale}" for scale in scales)
+    return Measurement(np.stack(shares, axis=1) - 0.5, _scale(preset, data), names=names)
 
 
 def borders(preset, data):

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 
 from helpers import claims
+from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import SMALL_BLOCK, TABLE_SWAPS
 from helpers.verdicts.ghosh2019 import blocks
 from helpers.verdicts.ghosh2019.records import evidence
@@ -29,13 +30,17 @@ def errors(preset, name):
 
 
 def first_helps(preset, data):
-    """Return the smallest fall of the error by the first added layer over all swaps, per seed.
+    """Return the fall of the error by the first added layer, points (seeds, swaps).
 
     Seeds in which a one-layer network did not learn are left out: any other would beat it.
     """
-    _, _, values, scale = errors(preset, f"figure2-{data}")
-    falls = (values[..., 0] - values[..., 1]).min(axis=1)
-    return falls[(values[..., 0] < UNTRAINED).all(axis=1)], scale
+    swaps, _, values, scale = errors(preset, f"figure2-{data}")
+    falls = (values[..., 0] - values[..., 1])[(values[..., 0] < UNTRAINED).all(axis=1)]
+    return Measurement(falls, scale, names=_swaps(swaps))
+
+
+def _swaps(counts):
+    return tuple(f"{count} swaps" for count in counts)
 
 
 def last_hurts(preset, data):
@@ -94,14 +99,15 @@ def printed_figures(preset, swapped="once"):
     for name, (k, swaps) in product(STEPS, enumerate(TABLE_SWAPS)):
         found[f"improvement {name}, {swaps} swaps"] = falls[name][:, k]
         found[f"so {name}, {swaps} swaps"] = orders[name][:, k]
-    return found | {f"r {name}": correlation(preset, name, swapped)[0] for name in STEPS}, scale
+    found |= {f"r {name}": correlation(preset, name, swapped).values for name in STEPS}
+    return Measurement(found, scale, floor=0.0)
 
 
 def correlation(preset, step, swapped):
     """Return r of improvement and orderness over the four numbers of swaps, per seed."""
     falls, scale = improvements(preset, swapped)
     pairs = zip(falls[step], final_orderness(preset, swapped)[step], strict=True)
-    return np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs]), scale
+    return Measurement(np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs]), scale, floor=0.0)
 
 
 def of_means(preset, step, swapped):
@@ -153,12 +159,14 @@ def follows_input(preset, layer):
     """Return r of a layer's orderness with the input's at scale 2, 4 or 6, per seed (Figure 7)."""
     given = input_orderness(preset, 2 * (layer + 1))
     values = layer_orderness(preset)[layer]
-    return np.array([np.corrcoef(given, row)[0, 1] for row in values]), _s1_scale(preset)
+    r = np.array([np.corrcoef(given, row)[0, 1] for row in values])
+    return Measurement(r, _s1_scale(preset), floor=0.0)
 
 
 def layer_falls(preset, layer):
     """Return the orderness of a layer's maps after 0 to 60 swaps, (seeds, 4)."""
-    return layer_orderness(preset)[layer], _s1_scale(preset)
+    values = layer_orderness(preset)[layer]
+    return Measurement(values, _s1_scale(preset), floor=0.0, names=_swaps(TABLE_SWAPS))
 
 
 def _s1_scale(preset):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from helpers import orderness
+from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import FILTERS
 from helpers.verdicts.ghosh2019.records import evidence
 
@@ -45,31 +46,34 @@ def by_chance(size, count=4000, seed=0):
 
 def against_swaps(preset, layer=0, of="weights"):
     """Return the kernels' orderness after 0 to 100 swaps, (seeds, 4) (Figure 4 a)."""
-    return kernel_orderness(preset, "figure4a", "swaps", layer, of)[1:]
+    swaps, values, scale = kernel_orderness(preset, "figure4a", "swaps", layer, of)
+    return Measurement(values, scale, floor=0.0, names=tuple(f"{count} swaps" for count in swaps))
 
 
 def halved_by_swaps(preset):
     """Return half of the first layer's orderness without swaps minus that after the most."""
-    values, scale = against_swaps(preset)
-    return values[:, 0] / 2 - values[:, -1], scale
+    found = against_swaps(preset)
+    return found._replace(values=found.values[:, 0] / 2 - found.values[:, -1], names=())
 
 
 def against_size(preset, of="weights"):
     """Return the first layer's orderness for growing kernels, (seeds, sizes) (Figure 4 b)."""
-    return kernel_orderness(preset, "figure4b", "kernel", 0, of)[1:]
+    sizes, values, scale = kernel_orderness(preset, "figure4b", "kernel", 0, of)
+    return Measurement(values, scale, floor=0.0, names=tuple(f"K = {size:g}" for size in sizes))
 
 
 def size_ratio(preset):
     """Return orderness at the largest size over that at the smallest, as Figure 4 (b) is read."""
-    values, scale = against_size(preset)
-    return {"so at K=27 over so at K=3": values[:, -1] / values[:, 0]}, scale
+    found = against_size(preset)
+    ratio = found.values[:, -1] / found.values[:, 0]
+    return found._replace(values={"so at K=27 over so at K=3": ratio}, names=())
 
 
 def filtered(preset, against, of="weights"):
     """Return low-pass minus other images' first-layer orderness, per seed (Section 6)."""
     levels, values, scale = kernel_orderness(preset, "filters", "filter", 0, of)
     at = {name: values[:, k] for k, name in enumerate(levels)}
-    return at[FILTERS[0]] - at[against], scale
+    return Measurement(at[FILTERS[0]] - at[against], scale, floor=0.0)
 
 
 def gaps(preset):

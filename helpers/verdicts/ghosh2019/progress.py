@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from helpers import observers, presets
+from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import DATA, INITS, OPTIMISERS
 from helpers.verdicts.ghosh2019.records import evidence
 
@@ -20,7 +22,7 @@ EARLY = 0.1  # share of the accuracy's gain that still counts as no steady impro
 class Progress:
     """Hold what was seen while the seeds of one setting trained.
 
-    steps: (T,). orderness: (seeds, T, layers), of both geometries. accuracy: (seeds, T), on a
+    steps: (T,). orderness: (seeds, T, layers), of both geometries. accuracy: (seeds, T), share of a
     thousand test images. maps: per look, the last layer's single maps of the first seed.
     """
 
@@ -60,19 +62,19 @@ def _at(values, looks):
 
 
 def rises(seen):
-    """Return the smallest rise of any layer from the start to the common peak, per seed."""
-    return (_at(seen.orderness, peaks(seen)) - seen.orderness[:, 0]).min(axis=1)
+    """Return the rise of each layer's orderness from start to common peak, (seeds, layers)."""
+    return _at(seen.orderness, peaks(seen)) - seen.orderness[:, 0]
 
 
 def falls(seen):
-    """Return the smallest fall of any layer from the common peak to the end, per seed."""
-    return (_at(seen.orderness, peaks(seen)) - seen.orderness[:, -1]).min(axis=1)
+    """Return the fall of each layer's orderness from common peak to end, (seeds, layers)."""
+    return _at(seen.orderness, peaks(seen)) - seen.orderness[:, -1]
 
 
 def last_most(seen):
-    """Return the last layer's fall minus the largest of the other layers', per seed."""
-    fall = _at(seen.orderness, peaks(seen)) - seen.orderness[:, -1]
-    return fall[:, -1] - fall[:, :-1].max(axis=1)
+    """Return the last layer's fall minus that of each other layer, (seeds, layers - 1)."""
+    fall = falls(seen)
+    return fall[:, -1:] - fall[:, :-1]
 
 
 def before(seen, layer=None):
@@ -82,40 +84,73 @@ def before(seen, layer=None):
     return np.divide(gained, end - start, out=np.zeros_like(gained), where=end != start)
 
 
+def flat_at_peaks(seen, layers):
+    """Return a tenth minus the share of the accuracy's gain at each layer's peak.
+
+    As a `Measurement` of points (seeds, layers). Its floor is the error of that share from the
+    test images: that of the accuracy at the peak, over the whole gain.
+    """
+    values = EARLY - np.stack([before(seen, layer) for layer in layers], axis=1)
+    right = np.stack([_at(seen.accuracy, peaks(seen, layer)) for layer in layers], axis=1)
+    error = np.sqrt(right * (1 - right) / observers.LOOKED_AT["accuracy"])
+    gain = abs(seen.accuracy[:, -1:] - seen.accuracy[:, :1])
+    error = np.divide(error, gain, out=np.zeros_like(error), where=gain > 0)
+    names = tuple(f"layer {layer + 1}" for layer in layers)
+    return Measurement(values, seen.scale, float(error.mean(axis=0).max()), names)
+
+
+def _by_layer(seen, measure):
+    """Return a measure of orderness by layer, (seeds, layers), as a `Measurement`."""
+    values = measure(seen)
+    names = tuple(f"layer {k + 1}" for k in range(values.shape[1]))
+    return Measurement(values, seen.scale, 0.0, names)
+
+
 def figure3(preset, data, measure):
-    """Return one of the measures above on a data set of Figure 3, and its scale."""
+    """Return `rises`, `falls` or `last_most` on a data set of Figure 3."""
+    return _by_layer(progress(preset, f"figure3-{data}"), measure)
+
+
+def flat(preset, data):
+    """Return `flat_at_peaks` of all layers on a data set of Figure 3."""
     seen = progress(preset, f"figure3-{data}")
-    return measure(seen), seen.scale
+    return flat_at_peaks(seen, range(seen.orderness.shape[2]))
 
 
-def flat_at_peak(seen):
-    """Return a tenth minus the share of the accuracy's gain reached at the peak, per seed."""
-    return EARLY - before(seen)
-
-
-def figure5(preset, measure):
-    """Return one of the measures on Figure 5's network, and its scale."""
+def flat_before_last_peak(preset):
+    """Return `flat_at_peaks` of the last layer of Figure 5's network, (seeds, 1)."""
     seen = progress(preset, "figure5")
-    return measure(seen), seen.scale
+    return flat_at_peaks(seen, [seen.orderness.shape[2] - 1])
 
 
-def flat_at_last_peak(seen):
-    """Return the same at the peak of the last layer, which Figure 5 speaks of."""
-    return EARLY - before(seen, layer=-1)
-
-
-def last_rises(seen):
-    """Return the last layer's rise from the start to its peak, per seed."""
+def last_rises(preset):
+    """Return the rise of the last layer of Figure 5's network from start to its peak, (seeds,)."""
+    seen = progress(preset, "figure5")
     last = seen.orderness[..., -1]
-    return _at(last, peaks(seen, layer=-1)) - last[:, 0]
+    return Measurement(_at(last, peaks(seen, layer=-1)) - last[:, 0], seen.scale, floor=0.0)
 
 
 def everywhere(preset):
-    """Return the smallest rise over the data sets of Figure 3, per seed, at the weakest's scale."""
-    found = [figure3(preset, data, rises) for data in DATA]
-    seeds = min(len(values) for values, _ in found)
-    _, scale = min(found, key=lambda one: len(one[0]))
-    return np.min([values[:seeds] for values, _ in found], axis=0), scale
+    """Return the rise of every layer on every data set of Figure 3, at the weakest's scale.
+
+    (seeds, layers of all data sets), for the seeds that all of them have.
+    """
+    found = {data: progress(preset, f"figure3-{data}") for data in DATA}
+    seeds = min(len(seen.orderness) for seen in found.values())
+    values = [rises(seen)[:seeds] for seen in found.values()]
+    names = tuple(
+        f"{evidence(f'figure3-{data}', preset).title(data)}, layer {k + 1}"
+        for data, own in zip(found, values, strict=True)
+        for k in range(own.shape[1])
+    )
+    scales = sorted((seen.scale for seen in found.values()), key=_strength)
+    return Measurement(np.concatenate(values, axis=1), scales[0], 0.0, names)
+
+
+def _strength(scale):
+    """Return how strong evidence of a scale is; a stand-in for missing data makes it weaker."""
+    name, *stand_in = scale.split(",")
+    return list(presets.PRESETS).index(name), not stand_in
 
 
 def setting(preset, optimiser, init):
@@ -125,26 +160,31 @@ def setting(preset, optimiser, init):
 
 
 def control(preset, optimiser, init):
-    """Return the smallest rise of any layer in such a setting, per seed."""
-    seen = setting(preset, optimiser, init)
-    return rises(seen), seen.scale
+    """Return the rise of each layer in such a setting, (seeds, layers)."""
+    return _by_layer(setting(preset, optimiser, init), rises)
 
 
 def transition(preset, looks=4):
     """Return the last layer's mean orderness at evenly spread looks from the peak on, (seeds, 4).
 
-    The peak is that of all seeds together.
+    The peak of a seed is the last layer's in the other seeds.
     """
     seen = progress(preset, "figure3-mnist")
-    last = seen.orderness[..., -1]
-    chosen = np.linspace(last.mean(axis=0).argmax(), last.shape[1] - 1, looks).round().astype(int)
-    return last[:, chosen], seen.scale
+    last, end = seen.orderness[..., -1], len(seen.steps) - 1
+    chosen = np.linspace(peaks(seen, layer=-1), end, looks, axis=1).round().astype(int)
+    names = ("peak", "a third on", "two thirds on", "end")
+    return Measurement(np.take_along_axis(last, chosen, axis=1), seen.scale, 0.0, names)
 
 
 def smooth(preset):
-    """Return one half minus the largest fall between two looks over the whole fall, per seed."""
+    """Return half of the whole fall minus each step's fall, so (seeds, looks after the peak).
+
+    Of the last layer's orderness, from its peak in the mean over seeds, which all seeds share.
+    """
     seen = progress(preset, "figure3-mnist")
     last = seen.orderness[..., -1]
     peak = last.mean(axis=0).argmax()
-    steps = -np.diff(last[:, peak:], axis=1)
-    return 0.5 - steps.max(axis=1) / (last[:, peak] - last[:, -1]), seen.scale
+    whole, steps = last[:, peak] - last[:, -1], -np.diff(last[:, peak:], axis=1)
+    spans = zip(seen.steps[peak:-1], seen.steps[peak + 1 :], strict=True)
+    names = tuple(f"steps {start} to {end}" for start, end in spans)
+    return Measurement(whole[:, None] / 2 - steps, seen.scale, 0.0, names)

@@ -149,6 +149,7 @@ TRAINED = {
     },
     "pnn-table3": {
         "accuracy": noise.table3,
+        "learns": noise.learns,
         **_each("noise", noise.against, other=0.0),
         **_each("nothing", noise.against, other=0.0),
         "pooled": noise.pooled,
@@ -164,6 +165,7 @@ TRAINED = {
     },
     "pnn-table4": {
         "accuracy": tables.table4_figures,
+        "learns": tables.learns,
         "cifar-resnet": partial(tables.ahead, data="CIFAR-10", of="ResNet"),
         "cifar-lbcnn": partial(tables.ahead, data="CIFAR-10", of="LBCNN"),
         "mnist-resnet": partial(tables.ahead, data="MNIST", of="ResNet"),

@@ -4,12 +4,14 @@ from functools import partial
 
 import numpy as np
 
-from helpers import claims, differences
+from helpers import claims, differences, rules
+from helpers.claims import Measurement
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018 import map_statistics
 from helpers.verdicts.juefei2018.map_statistics import READINGS, SIDE, SIZES
 
 FILTERS = 100  # of each size, as in the paper
+FILTER_NAMES = tuple(f"{size}x{size}" for size in SIZES)
 WITH_VARIANCE = ("zero-mean", "positive", "positive-divided")
 TITLES = {
     "zero-mean": "U(−1, 1)",
@@ -106,7 +108,7 @@ def summary(preset, kind, reading, **images):
     """
     mean, std = together(preset, kind, reading, **images)
     steps = np.diff(levels(preset, kind, reading, **images), axis=1).T
-    bounds = [claims.interval(step)[1:] for step in steps]
+    bounds = [rules.interval(step)[1:] for step in steps]
     return {
         "taps": TITLES[reading],
         "mean": ", ".join(f"{value:.2f}" for value in mean),
@@ -126,38 +128,39 @@ def _as_printed(preset, kind):
 
 
 def grows(preset, reading):
-    """Return the noise of 7x7, 5x5 and 3x3 filters, (groups, 3): it should fall."""
+    """Return the noise of 7x7, 5x5 and 3x3 filters, grey values (groups, 3): it should fall."""
     kind = strongest(preset)
-    return levels(preset, kind, reading)[:, ::-1], _evidence(preset, kind)
+    series = levels(preset, kind, reading)[:, ::-1]
+    return Measurement(series, _evidence(preset, kind), 0.0, FILTER_NAMES[::-1])
 
 
 def ratio_error(preset):
-    """Return the relative error of 5x5 / 3x3 or 7x7 / 3x3 per group, in the best reading."""
+    """Return the relative errors of 5x5 / 3x3 and 7x7 / 3x3, (groups, 2), in the best reading."""
     steps = printed()[1:] / printed()[0]
-    return _best(preset, lambda found: found[:, 1:] / found[:, :1] / steps - 1)
+    return _best(preset, lambda found: found[:, 1:] / found[:, :1] / steps - 1, FILTER_NAMES[1:])
 
 
 def figure_error(preset):
-    """Return the relative error of the standard deviations per group, in the best reading."""
-    return _best(preset, lambda found: found / printed() - 1)
+    """Return the relative errors of the standard deviations, (groups, 3), in the best reading."""
+    return _best(preset, lambda found: found / printed() - 1, FILTER_NAMES)
 
 
-def _best(preset, errors):
-    """Return the worst figure's error (groups,) in the reading where that is the smallest."""
+def _best(preset, errors, names):
+    """Return the errors (groups, figures) in the reading whose worst figure is the least wrong.
+
+    errors: function of the levels of a reading (groups, sizes) to the errors of the figures.
+    """
     kind = strongest(preset)
-    found = [_worst(errors(levels(preset, kind, reading))) for reading in WITH_VARIANCE]
-    return min(found, key=lambda error: abs(error.mean())), _as_printed(preset, kind)
-
-
-def _worst(errors):
-    """Return the column (groups,) whose mean is farthest from 0."""
-    return errors[:, abs(errors.mean(axis=0)).argmax()]
+    found = [errors(levels(preset, kind, reading)) for reading in WITH_VARIANCE]
+    best = min(found, key=lambda own: abs(own.mean(axis=0)).max())
+    return Measurement(best, _as_printed(preset, kind), 0.0, names)
 
 
 def quartiles(preset, reading):
     """Return the width of the middle half of the values for 7x7, 5x5, 3x3 px, (groups, 3)."""
     kind = strongest(preset)
-    return map_statistics.of(preset, kind).widths[reading][:, ::-1], _evidence(preset, kind)
+    series = map_statistics.of(preset, kind).widths[reading][:, ::-1]
+    return Measurement(series, _evidence(preset, kind), 0.0, FILTER_NAMES[::-1])
 
 
 def _each(prefix, measure):

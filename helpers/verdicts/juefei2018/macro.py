@@ -12,6 +12,7 @@ from scipy.linalg import circulant
 from scipy.signal import convolve2d
 
 from helpers import datasets
+from helpers.claims import Measurement
 from helpers.verdicts.ivan2019.untrained import ANY
 
 BINARY = np.array([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]])  # the filter of Figure 2
@@ -215,10 +216,11 @@ def expected_left(ratio, taps=BINARY, d=144):
     return (1 - centre**2 / (taps**2).sum()) * (d - round(ratio * d)) / (d - 1)
 
 
-def against_expected(_, ratios=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)):
-    """Return the share left minus `expected_left`, mean over N / d, per repeat."""
+def against_expected(_, ratios=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4), repeats=100):
+    """Return the share left minus `expected_left`, (repeats, ratios), at each N / d."""
     expected = [expected_left(ratio) for ratio in ratios]
-    return (shares("white noise", ratios, 24)["the image seen"] - expected).mean(axis=1), ANY
+    left = shares("white noise", ratios, repeats)["the image seen"]
+    return Measurement(left - expected, ANY, names=tuple(f"N / d = {r:g}" for r in ratios))
 
 
 def same_input(_, seeds=5):

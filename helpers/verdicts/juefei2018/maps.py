@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from helpers import metrics, models
+from helpers.claims import Measurement
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018.records import evidence
 
@@ -29,9 +30,10 @@ def roughness(preset, model):
 
 
 def sharper(preset):
-    """Return by how much the PNN's maps are rougher in the last two stages, per seed."""
+    """Return by how much the PNN's maps are rougher in each of the last two stages, (seeds, 2)."""
     (noisy, scale), (usual, _) = (roughness(preset, model) for model in ("pnn", "resnet"))
-    return (noisy - usual)[:, LATE].mean(axis=1), scale
+    names = tuple(STAGES[stage] for stage in LATE)
+    return Measurement((noisy - usual)[:, LATE], scale, 0.0, names)
 
 
 def alignments(preset):

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import metrics
+from helpers.claims import Measurement
 from helpers.training import MONITORED
 from helpers.verdicts.juefei2018.records import evidence
 
@@ -50,7 +51,7 @@ def spreads(preset, batch):
 def spread_error(preset, batch=10):
     """Return the relative error of the predicted deviation, per seed."""
     measured, predicted = spreads(preset, batch)
-    return measured / predicted - 1, answers(preset)[1]
+    return Measurement(measured / predicted - 1, answers(preset)[1], 0.0)
 
 
 def inflation(preset, batch=10):
@@ -75,4 +76,6 @@ def expected_inflation(preset, batch, draws=2_000):
 
 def inflations(preset):
     """Return the inflation at batches of 10, 20, 50 and 100, (seeds, 4)."""
-    return np.array([inflation(preset, b)[0] for b in MONITORED]).T, answers(preset)[1]
+    series = np.array([inflation(preset, batch)[0] for batch in MONITORED]).T
+    names = tuple(f"batches of {batch}" for batch in MONITORED)
+    return Measurement(series, answers(preset)[1], names=names)

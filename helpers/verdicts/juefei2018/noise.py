@@ -1,7 +1,10 @@
 """Section 5.2 of juefei2018: does the noise do anything? The networks with it and without."""
 
+from itertools import combinations
+
 import numpy as np
 
+from helpers.claims import Measurement
 from helpers.experiments.juefei2018 import CRITIC_LEVEL, LEVEL
 from helpers.verdicts.juefei2018.records import cells, differences, evidence, on_folder
 
@@ -30,33 +33,53 @@ def against(preset, recipe, other, first=None):
     return differences(*accuracies(preset, recipe), first, other)
 
 
+def learns(preset, least=0.75):
+    """Return by how much the accuracy of 3x3 convolutions exceeds `least`, per recipe and seed.
+
+    float64 (seeds, recipes).
+    """
+    own = [accuracies(preset, recipe) for recipe in RECIPES]
+    names = tuple(TITLES[recipe] for recipe in RECIPES)
+    columns = np.stack([values["3x3"] - least for values, _ in own], axis=1)
+    return Measurement(columns, own[0][1], names=names)
+
+
 def arms(preset):
     """Return every arm but level 0: levels as they rise, then controls."""
     return _ordered(accuracies(preset, "adam")[0])[1:]
 
 
 def low_levels(preset, recipe):
-    """Return the difference of those two low levels whose means are farthest apart."""
+    """Return the difference of every two low levels, the higher minus the lower, (seeds, pairs)."""
     values, scale = accuracies(preset, recipe)
-    there = sorted((level for level in LOW if level in values), key=lambda x: values[x].mean())
-    return differences(values, scale, there[-1], there[0])
+    pairs = list(combinations([level for level in LOW if level in values], 2))
+    gaps = [values[high] - values[low] for low, high in pairs]
+    names = tuple(f"levels {low:g} and {high:g}" for low, high in pairs)
+    return Measurement(np.array(gaps).T, scale, names=names)
 
 
 def pooled(preset, arms=LOW):
-    """Return the mean accuracy of some arms minus that of level 0, per recipe and seed."""
-    found = []
-    for recipe in RECIPES:
+    """Return the mean accuracy of some arms minus that of level 0, mean over recipes, (seeds,).
+
+    Both recipes start a seed from the same weights and masks, so that a seed is one repeat; the
+    recipes are the parts.
+    """
+    found = {}
+    for recipe, title in TITLES.items():
         values, scale = accuracies(preset, recipe)
         there = np.mean([values[arm] for arm in arms if arm in values], axis=0)
-        found.extend(there - values[0.0])
-    return np.array(found), scale
+        found[title] = there - values[0.0]
+    both = min(len(own) for own in found.values())  # the seeds that both have
+    parts = {title: own[:both] for title, own in found.items()}
+    return Measurement(np.mean(list(parts.values()), axis=0), scale, parts=parts)
 
 
 def high_levels(preset, recipe):
     """Return the accuracy at rising levels from 0.5 on, (seeds, levels)."""
     values, scale = accuracies(preset, recipe)
-    there = [values[level] for level in HIGH if level in values]  # smaller presets have no 1
-    return np.array(there).T, scale
+    there = [level for level in HIGH if level in values]  # smaller presets have no 1
+    series = np.array([values[level] for level in there]).T
+    return Measurement(series, scale, names=tuple(f"level {level:g}" for level in there))
 
 
 def everywhere(preset, best=False):

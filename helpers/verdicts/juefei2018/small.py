@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from helpers.claims import Measurement
 from helpers.experiments.juefei2018 import CLASS_IMAGES, SPLITS
 from helpers.verdicts.juefei2018.records import evidence
 
@@ -36,7 +37,7 @@ def faster(preset, share):
     """Return how many epochs earlier the PNN converges than the CNN, per seed."""
     values, scale = curves(preset)
     noisy, usual = (converged(values[share, model]) for model in ("pnn", "resnet"))
-    return usual - noisy, scale
+    return Measurement(usual - noisy, scale, 0.0)
 
 
 def converged(values):

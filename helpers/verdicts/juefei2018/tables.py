@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.claims import Measurement
 from helpers.verdicts.juefei2018.records import cells, differences, evidence
 
 NETWORKS = {"pnn": "PNN", "lbcnn": "LBCNN", "resnet": "ResNet"}
@@ -18,6 +19,12 @@ def ahead(preset, data, of):
     return differences(*table4(preset), f"{data} PNN", f"{data} {of}")
 
 
+def learns(preset, least=0.75):
+    """Return by how much the ordinary network's accuracy on CIFAR-10 exceeds `least`, per seed."""
+    values, scale = table4(preset)
+    return values["CIFAR-10 ResNet"] - least, scale
+
+
 def table5(preset, best=False):
     """Return {masks: accuracies (seeds,)} of networks from wide to narrow, and the scale."""
     values, scale = cells("table5", preset, lambda row: row.arguments["width"], best)
@@ -27,7 +34,8 @@ def table5(preset, best=False):
 def fewer_masks(preset):
     """Return the accuracy from the most masks to the fewest, (seeds, widths)."""
     values, scale = table5(preset)
-    return np.array(list(values.values())).T, scale
+    names = tuple(f"{masks} masks" for masks in values)
+    return Measurement(np.array(list(values.values())).T, scale, names=names)
 
 
 def outlier(preset):
@@ -63,18 +71,29 @@ def by_batch_as_reported(preset):
 
 
 def _by_batch(values, scale):
-    batches = sorted({batch for _, batch in values})
-    columns = [np.mean([v for (_, b), v in values.items() if b == batch], axis=0)
-               for batch in batches]  # fmt: skip
-    return np.array(columns).T, scale
+    """Return the mean over widths, (seeds, batches); the parts are smallest minus largest batch."""
+    widths, batches = (sorted(set(found)) for found in zip(*values, strict=True))
+    series = np.mean([[values[width, batch] for batch in batches] for width in widths], axis=0)
+    parts = {
+        f"{width} masks": values[width, batches[0]] - values[width, batches[-1]] for width in widths
+    }
+    names = tuple(f"batches of {batch}" for batch in batches)
+    return Measurement(series.T, scale, names=names, parts=parts)
 
 
 def doubled(preset):
-    """Return the accuracy of the wider network minus that of half its width, mean over batches."""
+    """Return the accuracy of the wider network minus that of half its width, (seeds,).
+
+    Mean over batch sizes, which are the parts.
+    """
     values, scale = grid(preset)
     narrow, wide = sorted({masks for masks, _ in values})
-    gains = [values[wide, b] - values[narrow, b] for masks, b in values if masks == wide]
-    return np.mean(gains, axis=0), scale
+    parts = {
+        f"batches of {batch}": values[wide, batch] - values[narrow, batch]
+        for masks, batch in values
+        if masks == wide
+    }
+    return Measurement(np.mean(list(parts.values()), axis=0), scale, parts=parts)
 
 
 def table4_figures(preset):

@@ -8,7 +8,7 @@ MEASURES = {
     "rod-concl": {
         "printed": noise.not_run("rod-concl"),
         "same": noise.same_noise,
-        "clean": remedies.dropout_loss,
+        "clean": remedies.DROPOUT_COSTS,
         "strong": partial(remedies.dropout_gain, kind="rgb", level=remedies.STRONG["rgb"]),
         "architecture": partial(noise.vgg_loses_less, than=noise.PLAIN),
         "predicted": partial(prediction.high, kind="rgb"),

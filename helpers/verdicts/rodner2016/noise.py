@@ -1,18 +1,26 @@
 """Sections 2 and 5 of rodner2016: what degradations cost networks that never saw them.
 
-Statements are judged picture by picture on the fine-tuned networks, each value the mean over
-networks, unless they name others. Where one kind of noise is to be worse than several others, it
-is compared with the one that comes nearest.
+Statements about given networks, the fine-tuned ones, are judged over pictures, each value the mean
+over the networks. Statements about kinds of networks, the small ones, are judged over trainings.
 """
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 
-from helpers import evidence, metrics, robustness
+from helpers import degrade, evidence, metrics, robustness
 from helpers.verdicts.rodner2016 import records
 
 GAUSSIAN = ("rgb", "intensity", "saturation", "hue", "local_hue")
+WORDS = {
+    "rgb": "RGB",
+    "intensity": "intensity",
+    "saturation": "saturation",
+    "hue": "global hue",
+    "local_hue": "hue of single pixels",
+    "pepper": "pepper",
+}
 LEVEL = 16  # at which kinds are compared: the level that the paper names for flowers
 SMALL = 4  # of intensity noise (Section 5)
 SEVERE = (("rgb", 32), ("intensity", 32), ("pepper", 0.08))
@@ -26,93 +34,117 @@ def not_run(row):
 
 
 def falls(preset, kind, name="birds"):
-    """Return the accuracy at every level, from the lowest on, float64 (networks, levels)."""
-    _, scale = records.group(preset, name)
-    values, _ = records.curve(preset, name, kind)
-    if not values:
-        return None, scale
-    return np.concatenate(list(values.values()))[:, 1:], scale
+    """Measure the accuracy at every level, from the lowest on, without the clean picture.
+
+    The parts are the lowest level minus the highest.
+    """
+    own, scale = records.each(preset, name, _at_levels, kind)
+    if own is None:
+        return records.of_pictures(None, scale)
+    names = tuple(at(kind, level) for level in robustness.LEVELS[kind])
+    ends = {network: seeds[:, 0] - seeds[:, -1] for network, seeds in own.items()}
+    parts = records.of_pictures(ends, scale).parts
+    return records.of_pictures(own, scale, names)._replace(parts=parts)
 
 
-def cost(preset, kind, level, name="birds", beyond=0.0, only=None):
-    """Return what a degradation costs each picture, beyond so many points."""
-    values, scale = records.over(preset, name, records.lost, kind, level, only=only)
-    return (values - beyond if values is not None else None), scale
+def _at_levels(found, kind):
+    """Return the shares named rightly at every level, float64 (levels, n)."""
+    return np.array([records.right(found, kind, level) for level in robustness.LEVELS[kind]])
+
+
+def at(kind, level):
+    """Return a level in words, such as "σ = 16"."""
+    unit = degrade.KINDS[kind].unit
+    return f"{level:g} px" if unit == "px" else f"{unit} = {level:g}"
+
+
+def cost(preset, kind, level, name="birds", beyond=0.0):
+    """Measure what a degradation costs each picture, beyond so many points."""
+    return records.of_pictures(
+        *records.each(preset, name, lambda found: records.lost(found, kind, level) - beyond)
+    )
 
 
 def more_changes(preset, kind, level, than="left_right", name="birds"):
-    """Return how many more labels a degradation changes than flips do, picture by picture."""
-    values, scale = records.over(preset, name, records.changed, kind, level)
-    if values is None:
-        return None, scale
-    return values - records.over(preset, name, records.changed, than, 1)[0], scale
+    """Measure how many more labels a degradation changes than flips do, picture by picture."""
+
+    def more(found):
+        return records.changed(found, kind, level) - records.changed(found, than, 1)
+
+    return records.of_pictures(*records.each(preset, name, more))
 
 
-def nearest(preset, worse, milder, name="birds", level=LEVEL):
-    """Return how much more the kinds `worse` cost than the kinds `milder`, of all pairs the least.
+def costs_more(preset, worse, milder, name="birds", level=LEVEL):
+    """Measure how much more each of the kinds `worse` costs than each of the kinds `milder`.
 
-    One value a picture; the pair is the one with the least mean.
+    One comparison a pair. Over trainings for the small networks, over pictures for the others.
     """
-    costs = {kind: cost(preset, kind, level, name) for kind in (*worse, *milder)}
-    values, scale = next(iter(costs.values()))
-    if values is None:
-        return None, scale
-    pairs = [costs[bad][0] - costs[mild][0] for bad in worse for mild in milder]
-    return min(pairs, key=np.mean), scale
+    pairs = tuple(product(worse, milder))
+
+    def more(found):
+        costs = {kind: records.lost(found, kind, level) for kind in (*worse, *milder)}
+        return [costs[bad] - costs[mild] for bad, mild in pairs]
+
+    names = tuple(f"{WORDS[bad]} beside {WORDS[mild]}" for bad, mild in pairs)
+    measure = records.of_trainings if name in records.SMALL else records.of_pictures
+    return measure(*records.each(preset, name, more), names)
 
 
-def weakest(preset, name="birds", level=LEVEL):
-    """Return what the mildest kind of Gaussian noise costs, picture by picture."""
-    costs = [cost(preset, kind, level, name) for kind in GAUSSIAN]
-    if costs[0][0] is None:
-        return costs[0]
-    return min((values for values, _ in costs), key=np.mean), costs[0][1]
+def each_costs(preset, name="birds", level=LEVEL):
+    """Measure what every kind of Gaussian noise costs, picture by picture."""
+
+    def costs(found):
+        return [records.lost(found, kind, level) for kind in GAUSSIAN]
+
+    names = tuple(WORDS[kind] for kind in GAUSSIAN)
+    return records.of_pictures(*records.each(preset, name, costs), names)
 
 
 def halved(preset, name="birds"):
-    """Return half of the clean accuracy minus that under intensity noise, picture by picture."""
-    clean, scale = records.over(preset, name, records.right, "intensity", 0)
-    if clean is None:
-        return None, scale
-    return clean / 2 - records.over(preset, name, records.right, "intensity", LEVEL)[0], scale
+    """Measure half of the clean accuracy minus that under intensity noise, picture by picture."""
+
+    def left(found):
+        clean, noisy = (records.right(found, "intensity", level) for level in (0, LEVEL))
+        return clean / 2 - noisy
+
+    return records.of_pictures(*records.each(preset, name, left))
 
 
 def vgg_loses_less(preset, than):
-    """Return how much less the small VGG loses than another kind in severe noise, by picture.
+    """Measure how much less the small VGG loses than another kind in severe noise, by training.
 
-    The mean over the degradations of SEVERE.
+    Each value is the mean over the degradations of `SEVERE`.
     """
-    costs = {
-        network: [cost(preset, *severe, "colour", only=network) for severe in SEVERE]
-        for network in (VGG, than)
-    }
-    scale = costs[VGG][0][1]
-    mean = {
-        network: np.mean([values for values, _ in own], axis=0) for network, own in costs.items()
-    }
-    return mean[than] - mean[VGG], scale
+    own = {}
+    for kind, level in SEVERE:
+        lost, scale = records.each(preset, "colour", records.lost, kind, level)
+        own[f"{WORDS[kind]}, {at(kind, level)}"] = lost[than] - lost[VGG]
+    return records.of_trainings(own, scale)
 
 
-def least_hurt(preset):
-    """Return what small intensity noise costs the fine-tuned network that it hurts least."""
-    seen, scale = records.group(preset, "birds")
-    if seen is None:
-        return None, scale
-    networks = {network for network, _ in seen}
-    costs = [cost(preset, "intensity", SMALL, only=network)[0] for network in sorted(networks)]
-    return min(costs, key=np.mean), scale
+def all_hurt(preset):
+    """Measure what small intensity noise costs each fine-tuned network, picture by picture."""
+    own, scale = records.each(preset, "birds", records.lost, "intensity", SMALL)
+    if own is None:
+        return records.of_pictures(None, scale)
+    every = np.stack(list(own.values()), axis=1)  # (seeds, networks, n)
+    names = tuple(records.TITLES.get(network, network) for network in own)
+    return records.of_pictures({"each": every}, scale, names)
 
 
 def combined(preset, alone):
-    """Return how much lower both kinds of noise together are than one alone, by picture."""
-    return records.over(preset, "birds", lambda found: together(found, alone) - together(found))
+    """Measure how much lower both kinds of noise together are than one alone, by picture."""
+    return records.of_pictures(
+        *records.each(preset, "birds", lambda found: together(found, alone) - together(found))
+    )
 
 
 def matched(preset):
     """Return {network: shares right (2, seeds, n)} of pictures with intensity noise of LEVEL.
 
     First of networks that were trained on clean images, over each picture's draws; then of those
-    trained on images with such noise, which see one draw of it. With the scale, or (None, why).
+    trained on images with such noise, which see one draw of it. Seeds are those that both have.
+    With the scale, or (None, why).
     """
     data = "cifar10"
     found = evidence.of("rodner2016", "noisy", preset)
@@ -121,6 +153,8 @@ def matched(preset):
         return None, f"needs both trainings at one scale, not {scale} and {found.scale(data)}"
     pairs = {}
     for row in found.last(found.rows(data)).itertuples():
+        if (row.model, row.seed) not in clean:
+            continue
         before = records.right(clean[row.model, row.seed], "intensity", LEVEL)
         after = metrics.bits(row.observed["correct"], row.test)[: len(before)]
         pairs.setdefault(row.model, []).append((before, after))
@@ -128,14 +162,15 @@ def matched(preset):
 
 
 def same_noise(preset):
-    """Return how much better networks do on noisy pictures that were trained on such, (n,).
+    """Measure how much better networks do on noisy pictures that were trained on such.
 
-    Picture by picture, a mean over networks.
+    By training: each value is the mean over the kinds of networks of one seed.
     """
     pairs, scale = matched(preset)
     if pairs is None:
-        return None, scale
-    return np.concatenate([after - before for before, after in pairs.values()]).mean(0), scale
+        return records.of_trainings(None, scale)
+    own = {network: after - before for network, (before, after) in pairs.items()}
+    return records.of_trainings(own, scale)
 
 
 def together(found, which="both"):
@@ -157,7 +192,7 @@ MEASURES = {
         "printed": not_run("rod-fig2"),
         **{kind.replace("_", "-"): partial(falls, kind=kind)
            for kind in (*GAUSSIAN, "pepper", "translation")},
-        "strong": weakest,
+        "strong": each_costs,
     },
     "rod-flip": {
         "printed": not_run("rod-flip"),
@@ -172,24 +207,24 @@ MEASURES = {
     },
     "rod-order": {
         "printed": not_run("rod-order"),
-        "intensity": partial(nearest, worse=["intensity"],
+        "intensity": partial(costs_more, worse=["intensity"],
                              milder=[kind for kind in GAUSSIAN if kind != "intensity"]),
-        "saturation": partial(nearest, milder=["saturation"],
+        "saturation": partial(costs_more, milder=["saturation"],
                               worse=[kind for kind in GAUSSIAN if kind != "saturation"]),
     },
     "rod-vgg-robust": {
         "printed": not_run("rod-vgg-robust"),
         "plain": partial(vgg_loses_less, than=PLAIN),
         "other": partial(vgg_loses_less, than=OTHER),
-        "small": least_hurt,
+        "small": all_hurt,
     },
     "rod-fig3": {
         "printed": not_run("rod-fig3"),
-        "intensity": partial(nearest, name="colour", worse=["intensity"],
+        "intensity": partial(costs_more, name="colour", worse=["intensity"],
                              milder=[kind for kind in GAUSSIAN if kind != "intensity"]),
-        "two-and-two": partial(nearest, name="colour", worse=["rgb", "local_hue"],
+        "two-and-two": partial(costs_more, name="colour", worse=["rgb", "local_hue"],
                                milder=["hue", "saturation"]),
-        "garments": partial(nearest, name="garments", worse=["intensity"], milder=["rgb"]),
+        "garments": partial(costs_more, name="garments", worse=["intensity"], milder=["rgb"]),
     },
     "rod-436": {"printed": not_run("rod-436"), "half": halved},
     "rod-combo": {

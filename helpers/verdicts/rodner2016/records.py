@@ -1,7 +1,8 @@
 """What networks of rodner2016 did with degraded pictures, read from their records.
 
 All networks of a group were shown the same pictures with the same noise, so that every comparison
-is made picture by picture: each value is a mean over a picture's draws and over the networks.
+is made picture by picture, each value a mean over a picture's draws. What given networks do is
+judged over pictures (`of_pictures`), what a training does over trainings (`of_trainings`).
 """
 
 from dataclasses import replace
@@ -10,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import claims, evidence, robustness
+from helpers.verdicts import repeats
 
 GROUPS = {  # an experiment, and the data that it is on
     "birds": ("curves", "birds"),
@@ -18,6 +20,13 @@ GROUPS = {  # an experiment, and the data that it is on
     "garments": ("small", "fashion_mnist"),
 }
 SMALL = ("colour", "garments")  # groups of networks that were trained here from the start
+TITLES = {
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "efficientnet_lite0": "EfficientNet-Lite 0",
+    "plain": "plain",
+    "vgg": "VGG",
+    "resnet": "residual",
+}
 
 
 @lru_cache(maxsize=16)
@@ -84,16 +93,75 @@ def changed(found, kind, level):
     return 1 - robustness.read_bits(found[f"noise_{kind}"], "kept", f"{level:g}").mean(1)
 
 
-def over(preset, name, measure, *args, only=None):
-    """Return the mean over a group's networks of measure(found, *args), picture by picture.
+def each(preset, name, measure, *args):
+    """Return {network: what measure(found, *args) gives, its seeds stacked, (seeds, ..., n)}.
 
-    only: a network's name. With the scale, or (None, why).
+    With the scale, or (None, why).
     """
     seen, scale = group(preset, name)
     if seen is None:
         return None, scale
-    own = [measure(found, *args) for (network, _), found in seen.items() if only in (None, network)]
-    return np.mean(own, axis=0), scale
+    own = {}
+    for (network, _), found in seen.items():
+        own.setdefault(network, []).append(measure(found, *args))
+    return {network: np.array(seeds) for network, seeds in own.items()}, scale
+
+
+def over(preset, name, measure, *args, only=None):
+    """Return the mean over a group's networks of measure(found, *args), picture by picture.
+
+    Each network is first averaged over its seeds. only: a network's name. With the scale, or
+    (None, why).
+    """
+    own, scale = each(preset, name, measure, *args)
+    if own is None:
+        return None, scale
+    means = [seeds.mean(0) for network, seeds in own.items() if only in (None, network)]
+    return np.mean(means, axis=0), scale
+
+
+def of_pictures(own, scale, names=()):
+    """Return the `Measurement` of given networks, over n pictures.
+
+    own: {what is averaged, such as a network: values (seeds, n), or (seeds, k, n) for k comparisons
+    or levels with these names}; None where nothing was run. Each value is the mean over the seeds,
+    and then over all of `own`.
+    """
+    if own is None:
+        return claims.Measurement(None, scale)
+    means = {key: seeds.mean(0).T for key, seeds in own.items()}
+    return claims.Measurement(
+        np.mean(list(means.values()), axis=0), scale, names=names, parts=_parts(means, names)
+    )
+
+
+def of_trainings(own, scale, names=()):
+    """Return the `Measurement` of what a training does, over its seeds.
+
+    own: as for `of_pictures`. Each value is the mean over all of `own` and over the pictures.
+    """
+    if own is None:
+        return claims.Measurement(None, scale)
+    pooled = np.moveaxis(np.mean(list(own.values()), axis=0), -1, 1)  # pictures after seeds
+    parts = _parts({key: seeds.mean(-1) for key, seeds in own.items()}, names)
+    return repeats.over_trainings(pooled, scale, names)._replace(parts=parts)
+
+
+def _parts(means, names):
+    """Return {title: values (n,)} of what is pooled, {} of one thing alone.
+
+    means: {key: values (n,) or (n, k)}. names: of the k comparisons.
+    """
+    if len(means) == 1:
+        return {}
+    titled = {TITLES.get(key, key): values for key, values in means.items()}
+    if not names:
+        return titled
+    return {
+        f"{title}, {name}": column
+        for title, values in titled.items()
+        for name, column in zip(names, values.T, strict=True)
+    }
 
 
 def lost(found, kind, level):

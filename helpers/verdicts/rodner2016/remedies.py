@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy import stats
 
-from helpers import claims, evidence, metrics, natural, robustness
+from helpers import evidence, metrics, natural, robustness, rules
 from helpers.errors import InputError
 from helpers.experiments import rodner2016 as experiments
 from helpers.finetune import MARGIN
@@ -68,25 +68,32 @@ def behind(seen, kind, name, level):
     return robustness.read_bits(seen[kind][name], "right", f"{level:g}").mean(1)
 
 
-def gain(preset, name, kind, level, over=NONE, group="birds"):
-    """Return what one filter gains over another, picture by picture, a mean over networks."""
-    seen, scale = filtered(preset, group)
-    if seen is None:
-        return None, scale
-    own = [behind(one, kind, name, level) - behind(one, kind, over, level) for one in seen.values()]
-    return np.mean(own, axis=0), scale
+def gain(preset, name, kind, level, over=NONE, group="birds", sign=1):
+    """Measure what one filter gains over another, picture by picture, a mean over the seeds.
 
+    sign: -1 for what it costs.
+    """
 
-def loss(preset, name, kind="rgb", level=0):
-    """Return the opposite of `gain`."""
-    values, scale = gain(preset, name, kind, level)
-    return (-values if values is not None else None), scale
+    def gained(seen):
+        return behind(seen, kind, name, level) - behind(seen, kind, over, level)
+
+    return _over_seeds(preset, lambda seen: sign * gained(seen), group)
 
 
 def steadier(preset, kind="rgb"):
-    """Return how much less strong noise costs behind the larger filter than behind none."""
-    strong, scale = gain(preset, LARGE, kind, STRONG[kind])
-    return (strong - gain(preset, LARGE, kind, 0)[0] if strong is not None else None), scale
+    """Measure how much less strong noise costs behind the larger filter than behind none."""
+
+    def lost(seen, name):
+        return behind(seen, kind, name, 0) - behind(seen, kind, name, STRONG[kind])
+
+    return _over_seeds(preset, lambda seen: lost(seen, NONE) - lost(seen, LARGE))
+
+
+def _over_seeds(preset, measure, group="birds"):
+    """Return the `Measurement` of measure(seen) (n,), over pictures; its parts are the seeds."""
+    seen, scale = filtered(preset, group)
+    own = seen and {f"seed {seed}": measure(one)[None] for seed, one in seen.items()}
+    return records.of_pictures(own, scale)
 
 
 def filter_curves(preset, kind, group="birds"):
@@ -110,7 +117,7 @@ def by_level(gained, kind):
     """
     levels = (0, *robustness.LEVELS[kind])
     values = [gained(kind=kind, level=level)[0] for level in levels]
-    found = [claims.interval(own) for own in values if own is not None]
+    found = [rules.interval(own) for own in values if own is not None]
     return np.array(found).reshape(-1, 3), levels
 
 
@@ -121,20 +128,21 @@ def crossing(gained, kind):
     return next(above, None)
 
 
-def dropout_gain(preset, kind, level):
-    """Return what dropout in training gains under a degradation, picture by picture.
+def dropout_gain(preset, kind, level, sign=1, over=records.of_trainings):
+    """Measure what dropout in training gains under a degradation: the same network and recipe.
 
-    The same network, seeds and recipe; level 0 is the clean picture.
+    level: 0 for the clean picture. sign: -1 for what it costs. over: what n counts, trainings, or
+    with `records.of_pictures` the pictures, for the trainings at hand.
     """
     dropped, scale = records.group(preset, "dropout")
     plain, other = records.group(preset, "birds")
     if dropped is None or plain is None:
-        return None, scale if dropped is None else other
+        return over(None, scale if dropped is None else other)
     if scale != other:
-        return None, f"needs the same network without dropout ({scale})"
+        return over(None, f"needs the same network without dropout ({scale})")
     own = [records.right(seen, kind, level) - records.right(plain[key], kind, level)
-           for key, seen in dropped.items()]  # fmt: skip
-    return np.mean(own, axis=0), scale
+           for key, seen in dropped.items() if key in plain]  # fmt: skip
+    return over({"dropout": sign * np.array(own)}, scale)
 
 
 def dropout_curves(preset, kind):
@@ -146,12 +154,6 @@ def dropout_curves(preset, kind):
         if network in plain:
             found |= {"as usual": plain[network], "with dropout": dropped[network]}
     return found, levels
-
-
-def dropout_loss(preset):
-    """Return what dropout in training costs on clean pictures."""
-    values, scale = dropout_gain(preset, "rgb", 0)
-    return (-values if values is not None else None), scale
 
 
 @lru_cache(maxsize=8)
@@ -216,14 +218,16 @@ def pictures(preset, numbers):
     return [middle(picture, round(MARGIN * side), side).numpy() for picture in chosen]
 
 
+DROPOUT_COSTS = partial(dropout_gain, kind="rgb", level=0, sign=-1)  # on clean pictures
+
 MEASURES = {
     "rod-fig4-gauss": {
         "printed": noise.not_run("rod-fig4-gauss"),
-        "clean": partial(loss, name=SMALL),
-        "mild-rgb": partial(loss, name=SMALL, kind="rgb", level=MILD["rgb"]),
-        "mild-pepper": partial(loss, name=SMALL, kind="pepper", level=MILD["pepper"]),
-        "rgb": partial(gain, name=SMALL, kind="rgb", level=BEYOND["rgb"]),
-        "pepper": partial(gain, name=SMALL, kind="pepper", level=BEYOND["pepper"]),
+        "clean": partial(gain, name=SMALL, kind="rgb", level=0, sign=-1),
+        **{f"mild-{kind}": partial(gain, name=SMALL, kind=kind, level=level, sign=-1)
+           for kind, level in MILD.items()},
+        **{kind: partial(gain, name=SMALL, kind=kind, level=level)
+           for kind, level in BEYOND.items()},
         "larger": partial(gain, name=SMALL, kind="rgb", level=0, over=LARGE),
         "steadier": steadier,
     },
@@ -236,7 +240,7 @@ MEASURES = {
     },
     "rod-fig4-dropout": {
         "printed": noise.not_run("rod-fig4-dropout"),
-        "clean": dropout_loss,
+        "clean": DROPOUT_COSTS,
         **{kind: partial(dropout_gain, kind=kind, level=level) for kind, level in STRONG.items()},
     },
     "rod-fig5": {
