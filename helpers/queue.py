@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from tqdm import tqdm
 
-from helpers import runs
+from helpers import frozen, runs
 
 
 def results(wanted, workers=None, folder=None):
@@ -52,7 +52,7 @@ def _in_process(missing, _, folder, until):
     for run in missing:
         if time.monotonic() > until:
             return
-        runs.execute(run, folder)
+        runs.execute(run, folder, frozen.bearing(run))
         yield run
 
 
@@ -63,7 +63,7 @@ def _in_pool(missing, workers, folder, until):
 
         def hand_out():
             run = _next(waiting, active.values())
-            active[pool.submit(_execute, run, folder)] = run
+            active[pool.submit(_execute, run, folder, frozen.bearing(run))] = run
 
         try:
             with _deaf():
@@ -92,13 +92,13 @@ def _next(waiting, active):
     return waiting.pop(next(place, 0))
 
 
-def _execute(run, folder):
+def _execute(run, folder, statements):
     """Train `run` and return nothing.
 
     A record is longer than a pipe takes at once: a worker that is ended while it sends one leaves
     the other end waiting for the rest.
     """
-    runs.execute(run, folder)
+    runs.execute(run, folder, statements)
 
 
 @contextmanager

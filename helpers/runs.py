@@ -166,8 +166,16 @@ def find_published(run):
     return records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
 
 
-def execute(run, place=None):
-    """Train `run` now, write its record to `place` (default: the local ones), and return it."""
+def published_keys():
+    """Return the keys of all published records, as a set."""
+    return {path.name.split("-")[0] for path in paths.RESULTS.glob("*/*-*.json")}
+
+
+def execute(run, place=None, statements=None):
+    """Train `run` now, write its record to `place` (default: the local ones), and return it.
+
+    statements: {name: digest} of those that it bears on (`frozen.bearing`), kept in the record.
+    """
     torch.set_num_threads(1)  # one run a core is faster than two threads a run
     train_images, test_images, fingerprint = _splits(run)
     chosen = precision.choose(run)
@@ -182,6 +190,7 @@ def execute(run, place=None):
     view, epochs = way.train(replace(run, precision=chosen), train_images, test_images, watch=look)
     record = {
         "run": run.spec(),
+        "statements": statements or {},
         "data": {
             "name": run.data,
             "fingerprint": fingerprint,
