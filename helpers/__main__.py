@@ -1,9 +1,20 @@
 """Commands: `python -m helpers train --paper ivan2019 --preset study --workers 2 --publish`."""
 
 import argparse
+import math
 import sys
 
-from helpers import experiments, gate, paths, precision, presets, queue, robustness
+from helpers import (
+    claims,
+    experiments,
+    frozen,
+    gate,
+    paths,
+    precision,
+    presets,
+    queue,
+    robustness,
+)
 from helpers.errors import DivergedError, InputError, one_of
 from helpers.experiments import juefei2018_folders as folders
 from helpers.models.perturbative import FITS
@@ -16,6 +27,11 @@ def main(arguments=None):
     train = commands.add_parser("train", help="train what has no record yet")
     train.add_argument("--paper", help="its key; default: every paper that has experiments")
     train.add_argument("--experiment", help="one of the paper's; default: all, the decisive first")
+    train.add_argument("--plan", action="store_true", help="train what `plan` names, and publish")
+    train.add_argument("--hours", help="with --plan: start no run after this time")
+    planned = commands.add_parser("plan", help="print what each undecided statement needs")
+    planned.add_argument("--paper", help="its key; default: all")
+    planned.set_defaults(action=_plan, workers=None)
     large = commands.add_parser("train-folder", help="train on DATA_DIR/imagenet/{train,val}")
     large.add_argument("--experiment", required=True, help=", ".join(folders.FOLDER_GRIDS))
     detect = commands.add_parser("detect", help="train detectors on DATA_DIR/VOCdevkit/VOC2007")
@@ -62,7 +78,36 @@ def main(arguments=None):
     return 0
 
 
+def _plan(options):
+    from helpers import plan  # imports every measure
+
+    print("\n".join(plan.table(*plan.make(papers=_papers(options)))))
+
+
+def _train_plan(options):
+    from helpers import plan
+
+    for name in ("experiment", "seconds"):
+        if getattr(options, name) is not None:
+            raise InputError(name, getattr(options, name), "it does not go with --plan")
+    frozen.check_commit()
+    hours = math.inf if options.hours is None else _positive("hours", options.hours)
+    left = plan.carry_out(hours, options.workers, papers=_papers(options))
+    print("the plan is carried out" if not left else f"{left} runs of the plan are left")
+
+
+def _papers(options):
+    """Return the papers that were asked for: one, or all."""
+    if options.paper is None:
+        return claims.PAPERS
+    return (one_of("paper", options.paper, claims.PAPERS),)
+
+
 def _train(options):
+    if options.plan:
+        return _train_plan(options)
+    if options.hours is not None:
+        raise InputError("hours", options.hours, "it goes with --plan; --seconds does without")
     if options.experiment and not options.paper:
         raise InputError("experiment", options.experiment, "name its --paper too")
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
@@ -127,6 +172,17 @@ def _noise(options):
     print(f"written to {found.attrs['file']}")
 
 
+def _positive(field, text):
+    """Return the number that a text gives, above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise InputError(field, text, "use a number above 0")
+    return value
+
+
 def _number(text):
     """Return a whole number, or the text, for the check that says in one line what is allowed."""
     try:
@@ -138,6 +194,8 @@ def _number(text):
 def _place(options):
     """Return where records go: None stands for the local ones."""
     one_of("preset", options.preset, presets.PRESETS)
+    if options.publish:
+        frozen.check_commit()
     return paths.RESULTS / options.preset if options.publish else None
 
 

@@ -1,5 +1,6 @@
 """Evidence: the strongest records there are for an experiment, as a table."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,11 @@ from helpers import datasets, experiments, presets, queue, runs
 from helpers.errors import one_of
 
 PUBLISHED = ("paper", "study")  # strongest first
+_looking = False  # whether records that lack are left alone instead of made
+
+
+class MissingError(LookupError):
+    """Say which records lack, where none may be made."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,14 @@ class Evidence:
 
     preset: their scale. frame: a row per run and epoch (`table`). live: the same table of the
     runs at the preset that was asked for. missing: runs by which stronger evidence falls short.
+    first: seeds of the first stage, which alone say how much seeds vary; 0 without seeds.
     """
 
     preset: str
     frame: pd.DataFrame
     live: pd.DataFrame
     missing: dict
+    first: int = 0
 
     def last(self, frame=None):
         """Return the rows of the last epoch of each run, of all runs or of those in `frame`."""
@@ -63,6 +71,17 @@ class Evidence:
         return f"Preset {self.preset}: {', '.join(parts)}. {sources}."
 
 
+@contextmanager
+def looking():
+    """Keep everything that asks for evidence from training; what lacks raises `MissingError`."""
+    global _looking
+    before, _looking = _looking, True
+    try:
+        yield
+    finally:
+        _looking = before
+
+
 @lru_cache(maxsize=128)
 def of(paper, name, preset):
     """Return the `Evidence` of an experiment, a name in the `GRIDS` of its paper, read once."""
@@ -70,17 +89,51 @@ def of(paper, name, preset):
 
 
 def gather(experiment, preset):
-    """Run `experiment` at `preset` where records lack, and return its strongest `Evidence`."""
+    """Run `experiment` at `preset` where records lack, and return its strongest `Evidence`.
+
+    Published seeds beyond the first stage count as far as they are whole: every run of a seed, and
+    every seed before it.
+    """
     one_of("preset", preset, presets.PRESETS)
-    live = table(experiment(preset), queue.results(experiment(preset)))
+    live = _live(experiment, preset)
     missing = {}
-    for stronger in PUBLISHED[: PUBLISHED.index(preset) if preset in PUBLISHED else None]:
-        wanted = experiment(stronger)
-        found = [runs.find_published(run) for run in wanted]
+    for strong in PUBLISHED[: 1 + PUBLISHED.index(preset) if preset in PUBLISHED else None]:
+        wanted, found = published(experiment, strong)
         if found and all(found):  # not every experiment is there at every scale
-            return Evidence(stronger, table(wanted, found), live, missing)
-        missing[stronger] = found.count(None)
-    return Evidence(preset, live, live, missing)
+            first = experiments.first_stage(experiment, strong)
+            return Evidence(strong, table(wanted, found), live, missing, first)
+        if strong != preset:
+            missing[strong] = found.count(None)
+    if live is None:
+        raise MissingError(f"{missing.get('study', 'some')} runs of the preset study are not there")
+    return Evidence(preset, live, live, missing, experiments.first_stage(experiment, preset))
+
+
+def _live(experiment, preset):
+    """Return the `table` of the runs at a preset; None where some lack and nobody may train."""
+    wanted = experiment(preset)
+    if not _looking:
+        return table(wanted, queue.results(wanted))
+    found = [runs.find_published(run) for run in wanted]
+    return table(wanted, found) if all(found) else None
+
+
+def published(experiment, preset):
+    """Return the runs of an experiment at a preset and their published records, None for a gap.
+
+    These are the first stage's, and those of all further seeds that are whole.
+    """
+    wanted = experiment(preset)
+    found = {run.key(): runs.find_published(run) for run in wanted}
+    seeds = experiments.own_seeds(experiment, preset)
+    while seeds and all(found.values()):
+        seeds += 1
+        more = {run.key(): run for run in experiment(preset, seeds=seeds)}
+        new = {key: runs.find_published(run) for key, run in more.items() if key not in found}
+        if not new or not all(new.values()):
+            break
+        wanted, found = list(more.values()), found | new
+    return wanted, [found[run.key()] for run in wanted]
 
 
 def table(wanted, found):
@@ -91,6 +144,7 @@ def table(wanted, found):
             "key": run.key(),
             "data": run.data,
             "model": run.model,
+            "network": run.model_args.get("name", run.model),
             "depth": run.model_args.get("depth", 2 if run.model == "mlp" else None),
             "order": run.arrangement.get("kind", "natural"),
             "slices": run.arrangement.get("slices"),
@@ -103,6 +157,8 @@ def table(wanted, found):
             "kernel": run.model_args.get("kernel"),
             "init": run.model_args.get("init", "he_normal"),
             "width": run.model_args.get("width"),
+            "sampling": run.model_args.get("sampling"),
+            "padding": run.model_args.get("padding"),
             "optimiser": run.optimiser,
             "augment": run.augment,
             "arguments": run.model_args,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from conftest import one_line
 
-from helpers import experiments, models, paths, presets
+from helpers import experiments, models, paths, plan, presets
 from helpers.errors import InputError
 from helpers.experiments import azulay2019, ghosh2019, ivan2019, juefei2018
 from helpers.runs import Run
@@ -342,8 +342,10 @@ def test_how_many_runs_a_study_of_the_fourth_paper_takes():
         "samplings": 3 * 4,  # seeds, ways of subsampling
         "augmentations": 3 * 4,  # seeds, kinds; the usual kind is the plain network of `samplings`
         "subsampling_free": 3 * 4,  # seeds, networks
+        "birds": 2,  # networks that are read out
+        "bias": 2,  # data sets: photographs and birds
     }
-    assert len(experiments.every_run("azulay2019", "study")) == 24 + 33
+    assert len(experiments.every_run("azulay2019", "study")) == 24 + 33 + 4
 
 
 def test_networks_of_the_fourth_paper_differ_in_one_thing():
@@ -353,3 +355,26 @@ def test_networks_of_the_fourth_paper_differ_in_one_thing():
         assert run.model_args == {"width": 16, "sampling": "max", "padding": "zeros"}
     widths = {run.model_args["width"] for run in azulay2019.subsampling_free("study")}
     assert widths == {8}
+
+
+def every_grid():
+    return [
+        pytest.param(grid, id=f"{paper}-{name}")
+        for paper, module in experiments.PAPERS.items()
+        for name, grid in module.GRIDS.items()
+    ]
+
+
+@pytest.mark.parametrize("grid", every_grid())
+def test_further_seeds_keep_the_first_ones_as_they_are(grid):
+    first = grid("study")
+    if not experiments.takes_seeds(grid):
+        assert experiments.first_stage(grid, "study") == 0
+        return
+    count = experiments.own_seeds(grid, "study")
+    more = grid("study", seeds=count + 2)
+    assert {run.key() for run in first} <= {run.key() for run in more}
+    arms = {plan.arm(run) for run in first if run.seed == count - 1}
+    for seed in range(count, count + 2):
+        assert {plan.arm(run) for run in more if run.seed == seed} == arms
+    assert experiments.first_stage(grid, "study") == max(3, count)

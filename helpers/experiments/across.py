@@ -8,12 +8,14 @@ from helpers.experiments.rodner2016 import HERE
 FORETOLD = tuple(pairs.replace("pairs", "foretold") for pairs in azulay2019.PAIRS)
 
 
-def moved(preset):
+def moved(preset, seeds=None):
     """Return networks trained here, with what is foretold, what happens, and typicality.
 
     The plain ones of azulay2019, Section 5.1.
     """
-    plain = [run for run in azulay2019.samplings(preset) if run.model_args["sampling"] == "max"]
+    plain = [
+        run for run in azulay2019.samplings(preset, seeds) if run.model_args["sampling"] == "max"
+    ]
     return [replace(run, observers=(*FORETOLD, *azulay2019.PAIRS, "typicality")) for run in plain]
 
 

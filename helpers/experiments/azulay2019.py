@@ -1,7 +1,6 @@
 """One-pixel shifts (azulay2019): every training and every network that others trained.
 
-What the paper leaves open is decided here, once, before any result was seen; the reasons stand in
-`book/papers/azulay2019.md`.
+What the paper leaves open is decided here, once; the reasons stand in `book/papers/azulay2019.md`.
 """
 
 from dataclasses import dataclass
@@ -45,25 +44,25 @@ SCALES = {
 }
 
 
-def samplings(preset):
+def samplings(preset, seeds=None):
     """Return networks that blur before they subsample, or do not (Section 5.1; Figures 4, 8, 9)."""
-    seeds = range(_scale(preset).seeds)
-    return [_wide(preset, seed, sampling) for seed in seeds for sampling in SAMPLINGS]
+    drawn = range(seeds or _scale(preset).seeds)
+    return [_wide(preset, seed, sampling) for seed in drawn for sampling in SAMPLINGS]
 
 
-def augmentations(preset):
+def augmentations(preset, seeds=None):
     """Return plain networks trained on different views (Section 5.2, Figure 10)."""
-    seeds = range(_scale(preset).seeds)
-    return [_wide(preset, seed, augment=augment) for seed in seeds for augment in AUGMENTS]
+    drawn = range(seeds or _scale(preset).seeds)
+    return [_wide(preset, seed, augment=augment) for seed in drawn for augment in AUGMENTS]
 
 
-def subsampling_free(preset):
+def subsampling_free(preset, seeds=None):
     """Return networks with and without subsampling, on a torus or with zeros (Figure 11)."""
     scale = _scale(preset)
     return [
         _run(preset, seed, scale.narrow, sampling, ("pairs_circular", "pairs_black", "sizes_black"),
              padding=padding)
-        for seed in range(scale.seeds)
+        for seed in range(seeds or scale.seeds)
         for sampling, padding in TORUS
     ]  # fmt: skip
 
@@ -104,6 +103,8 @@ GRIDS = {
     "samplings": samplings,
     "augmentations": augmentations,
     "subsampling_free": subsampling_free,
+    "birds": birds,
+    "bias": bias,
 }
 
 

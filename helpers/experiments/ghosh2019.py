@@ -1,7 +1,6 @@
 """Investigating CNNs using Spatial Orderness: every training behind its claims.
 
-What the paper leaves open is decided here, once, before any result was seen; the reasons stand
-in `book/papers/ghosh2019.md`.
+What the paper leaves open is decided here, once; the reasons stand in `book/papers/ghosh2019.md`.
 """
 
 from dataclasses import dataclass
@@ -86,76 +85,82 @@ def figure1(preset):
     ]  # fmt: skip
 
 
-def figure4a(preset):
+def figure4a(preset, seeds=None):
     """Return 3-layer networks on 1000 images with blocks of 3 px swapped (Figure 4 a)."""
     return [
         _few(preset, seed, swaps=swaps)
-        for seed in range(_scale(preset).repeats)
+        for seed in range(seeds or _scale(preset).repeats)
         for swaps in KERNEL_SWAPS
     ]
 
 
-def figure4b(preset):
+def figure4b(preset, seeds=None):
     """Return 3-layer networks on 1000 images with first-layer kernels of any size (Figure 4 b)."""
     return [
         _few(preset, seed, kernel=kernel)
-        for seed in range(_scale(preset).repeats)
+        for seed in range(seeds or _scale(preset).repeats)
         for kernel in _scale(preset).kernels
     ]
 
 
-def filters(preset):
+def filters(preset, seeds=None):
     """Return networks as in Figure 4 on unfiltered, low-pass and randomly masked images (§6)."""
     return [
         _few(preset, seed, degradation=_filter(kind, seed))
-        for seed in range(_scale(preset).repeats)
+        for seed in range(seeds or _scale(preset).repeats)
         for kind in ("none", *FILTERS)
     ]
 
 
-def figure3(preset, data):
+def figure3(preset, data, seeds=None):
     """Return the network of Figure 3 on one data set, watched closely (MNIST: Figure 6 too)."""
     colour_set = data == "cifar10"
     epochs, depth = _scale(preset).long[colour_set], 4 if colour_set else 3
-    return [_watched(preset, data, seed, depth, epochs) for seed in range(_scale(preset).trials)]
+    return [
+        _watched(preset, data, seed, depth, epochs)
+        for seed in range(seeds or _scale(preset).trials)
+    ]
 
 
-def figure5(preset):
+def figure5(preset, seeds=None):
     """Return two layers on MNIST at the small learning rate (Figure 5)."""
     scale = _scale(preset)
-    return [_watched(preset, "mnist", k, 2, scale.long[0], lr=1e-4) for k in range(scale.trials)]
+    return [
+        _watched(preset, "mnist", k, 2, scale.long[0], lr=1e-4)
+        for k in range(seeds or scale.trials)
+    ]
 
 
-def dependence(preset):
+def dependence(preset, seeds=None):
     """Return Figure 6's network with the other optimiser and initial weights: our control."""
     scale = _scale(preset)
     return [
         _watched(preset, "mnist", seed, 3, scale.control, init=init, optimiser=optimiser)
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for optimiser, init in product(OPTIMISERS, INITS)
         if (optimiser, init) != ("adam", "he_normal")  # Figure 6 itself
     ]
 
 
-def table_s1(preset, per_image=True):
+def table_s1(preset, seeds=None, per_image=True):
     """Return 1 to 3 layers on MNIST with blocks of 3 px swapped (Table S1 and Figure 7).
 
     per_image: whether swaps are drawn for each image, or once for all images of a trial.
     """
     return [
         _classify(preset, "mnist", seed, depth, _swaps(SMALL_BLOCK, swaps, seed, per_image))
-        for seed in range(_scale(preset).repeats)
+        for seed in range(seeds or _scale(preset).repeats)
         for swaps in TABLE_SWAPS
         for depth in (1, 2, 3)
     ]
 
 
-def figure2(preset, data):
+def figure2(preset, data, seeds=None):
     """Return networks of every depth on one data set with large blocks swapped (Figure 2)."""
     scale = _scale(preset)
     return [
         _classify(preset, data, seed, depth, _swaps(BLOCK[data], swaps, seed))
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for swaps in scale.swaps
         for depth in scale.depths[data == "cifar10"]
     ]

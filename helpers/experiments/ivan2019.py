@@ -1,7 +1,6 @@
 """Convolutional Neural Networks on Randomized Data: every training behind its claims.
 
-What the paper leaves open is decided here, once, before any result was seen; the reasons stand
-in `book/papers/ivan2019.md`.
+What the paper leaves open is decided here, once; the reasons stand in `book/papers/ivan2019.md`.
 """
 
 from helpers import datasets
@@ -30,52 +29,52 @@ def colour(preset):
     return "cifar10" if at_hand else "photo_patches"
 
 
-def table1(preset):
+def table1(preset, seeds=None):
     """Return CNN and MLP on natural and permuted images of three data sets (Table 1)."""
     names = [colour(preset) if name == "cifar10" else name for name in DATA]
     return [
         _run(preset, seed, model, _pixels(order, seed), data=name)
-        for seed in _seeds(preset)
+        for seed in _seeds(preset, seeds)
         for name in reversed(names)
         for model in NETWORKS.values()
         for order in ORDERS
     ]
 
 
-def figure11(preset):
+def figure11(preset, seeds=None):
     """Return the wide-kernel network on natural and permuted colour images (Figure 11)."""
     return [
         _run(preset, seed, "dilated", _pixels(order, seed))
-        for seed in _seeds(preset)
+        for seed in _seeds(preset, seeds)
         for order in ORDERS
     ]
 
 
-def section5(preset):
+def section5(preset, seeds=None):
     """Return the strided 8x8 network and deep MLPs on permuted colour images (Section 5)."""
     variants = [("strided", {})] + [("mlp", {"depth": depth}) for depth in DEPTHS]
     return [
         _run(preset, seed, model, _pixels("permuted", seed), **({"model_args": a} if a else {}))
-        for seed in _seeds(preset)
+        for seed in _seeds(preset, seeds)
         for model, a in variants
     ]
 
 
-def figure8(preset):
+def figure8(preset, seeds=None):
     """Return the CNN on colour images cut into slices and shuffled (Figure 8)."""
     return [
         _run(preset, seed, "vgg", _patches(slices, seed))
-        for seed in _seeds(preset, 2)
+        for seed in _seeds(preset, seeds, most=2)
         for slices in SLICES
     ]
 
 
-def figure10(preset):
+def figure10(preset, seeds=None):
     """Return the CNN on locally permuted colour images, all channels or one (Figure 10)."""
     return [
         _run(preset, seed, "vgg", _local(distance, seed), channels=channels)
         for channels in INPUTS
-        for seed in _seeds(preset, 2)
+        for seed in _seeds(preset, seeds, most=2)
         for distance in distances(preset, channels)
     ]
 
@@ -105,10 +104,11 @@ def _run(preset, seed, model, arrangement, data=None, **rest):
     )  # fmt: skip
 
 
-def _seeds(preset, most=None):
+def _seeds(preset, seeds=None, most=None):
     """Return the seeds; the wide grids of Figures 8 and 10 take two where Table 1 takes three."""
     scale = get(preset)
-    return range(min(scale.seeds, most) if most and scale.name != "paper" else scale.seeds)
+    own = min(scale.seeds, most) if most and scale.name != "paper" else scale.seeds
+    return range(seeds or own)
 
 
 def _pixels(order, seed):

@@ -1,7 +1,7 @@
 """Perturbative Neural Networks: every training behind its claims.
 
-What the paper and its code leave open is decided here, once, before any result was seen; the
-reasons stand in `book/papers/juefei2018.md`.
+What the paper and its code leave open is decided here, once; the reasons stand in
+`book/papers/juefei2018.md`.
 """
 
 from dataclasses import dataclass, replace
@@ -80,7 +80,7 @@ SCALES = {
 }  # fmt: skip
 
 
-def decisive(preset, recipe):
+def decisive(preset, recipe, seeds=None):
     """Return the networks whose noise is varied, and those without, under one recipe.
 
     The control "1x1" is the network with its noise layers taken out, "3x3" an ordinary residual
@@ -93,12 +93,12 @@ def decisive(preset, recipe):
     wide.append(("resnet", {"width": equal_width(scale.width)}))
     return [
         _recipe(preset, recipe, seed, name, {"stem": "conv3", **arguments})
-        for seed in range(scale.seeds)
+        for seed in range(seeds or scale.seeds)
         for name, arguments in wide
     ]
 
 
-def everywhere(preset):
+def everywhere(preset, seeds=None):
     """Return networks with noise in the first layer too, as the critic and the authors built it.
 
     The critic's has one mask a channel; the authors' 5 masks a channel and filter, 20 times the
@@ -109,70 +109,70 @@ def everywhere(preset):
     return [
         _recipe(preset, recipe, seed, "pnn",
                 {"width": scale.width, "stem": "noise", "level": used, **stem})
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for recipe, level, own in (("nesterov", CRITIC_LEVEL, None), ("adam", LEVEL, masks))
         for used in (0.0, level)
         for stem in [{"stem_masks": {**own, "level": 20 * used}} if own else {}]
     ]  # fmt: skip
 
 
-def table3(preset):
+def table3(preset, seeds=None):
     """Return networks of every noise level (Table 3, Figure 6; here on CIFAR-10)."""
     scale = _scale(preset)
     return [
         _paper(preset, seed, arguments={"depth": scale.depth, "level": level})
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for level in scale.levels
     ]
 
 
-def table4(preset):
+def table4(preset, seeds=None):
     """Return the perturbative, local binary and ordinary network on two data sets (Table 4)."""
     scale = _scale(preset)
     networks = {"pnn": {"level": LEVEL}, "lbcnn": {}, "resnet": {}}
     return [
         _paper(preset, seed, name, data, {"depth": scale.depth, **arguments})
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for data in ("cifar10", "mnist")
         for name, arguments in networks.items()
     ]
 
 
-def table5(preset):
+def table5(preset, seeds=None):
     """Return networks of every number of masks, which is their width (Table 5)."""
     scale = _scale(preset)
     return [
         _paper(preset, seed, arguments={"width": masks})
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for masks in scale.masks
     ]
 
 
-def table6(preset):
+def table6(preset, seeds=None):
     """Return networks trained with every batch size at one rate, at two widths (Table 6)."""
     scale = _scale(preset)
     return [
         _paper(preset, seed, arguments={"depth": scale.depth, "width": width}, batch=batch)
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for width in (scale.width // 2, scale.width)
         for batch in scale.batches
     ]
 
 
-def figure_s1(preset):
+def figure_s1(preset, seeds=None):
     """Return both networks on few images: 10 classes of 52, of which 20, 40 or 60 % train."""
     scale = _scale(preset)
     every = 10 * CLASS_IMAGES
     return [
         _paper(preset, seed, name, train_size=round(share * every), test_size=SMALL_TEST,
                sample=seed, epochs=scale.small, drops={}, batch=10, augment="none")
-        for seed in range(scale.seeds)
+        for seed in range(seeds or scale.seeds)
         for share in SPLITS
         for name in ("pnn", "resnet")
     ]  # fmt: skip
 
 
-def metric(preset):
+def metric(preset, seeds=None):
     """Return networks as the first code had them, with the right answers after every epoch.
 
     From these the accuracy that it reported follows for any order of the test images.
@@ -183,11 +183,11 @@ def metric(preset):
     return [
         _paper(preset, seed, epochs=scale.small, drops=_drops(scale.small, **PAPER["drops"]),
                watch={"steps": ends, "observers": ["correct"]})
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
     ]  # fmt: skip
 
 
-def figure_s3(preset):
+def figure_s3(preset, seeds=None):
     """Return the perturbative and the ordinary network of one width, their stages looked at."""
     scale = _scale(preset)
     return [
@@ -195,7 +195,7 @@ def figure_s3(preset):
             _recipe(preset, "adam", seed, name, {"width": scale.width, "stem": "conv3"}),
             observers=("stages", *(("stage_pictures",) if seed == 0 else ())),
         )
-        for seed in range(scale.trials)
+        for seed in range(seeds or scale.trials)
         for name in ("pnn", "resnet")
     ]
 

@@ -1,7 +1,6 @@
 """Sensitivity to noise (rodner2016): every fine-tuning, every small network, every look at them.
 
-What the paper leaves open is decided here, once, before any result was seen; the reasons stand in
-`book/papers/rodner2016.md`.
+What the paper leaves open is decided here, once; the reasons stand in `book/papers/rodner2016.md`.
 """
 
 from dataclasses import dataclass
@@ -58,47 +57,47 @@ SCALES = {
 }
 
 
-def small(preset):
+def small(preset, seeds=None):
     """Return small networks of three kinds on garments and in colour, under every degradation."""
     return [
         _small(preset, data, kind, seed, (*NOISE, "noise_combined"))
-        for seed in range(_scale(preset).seeds)
+        for seed in range(seeds or _scale(preset).seeds)
         for data in ("fashion_mnist", colour(preset))
         for kind in SMALL
     ]
 
 
-def noisy(preset):
+def noisy(preset, seeds=None):
     """Return the same kinds in colour, trained and tested on images of one noise level."""
     return [
         _small(preset, colour(preset), kind, seed, ("correct",), degradation=TRAINED_ON)
-        for seed in range(_scale(preset).seeds)
+        for seed in range(seeds or _scale(preset).seeds)
         for kind in SMALL
     ]
 
 
-def foretold(preset):
+def foretold(preset, seeds=None):
     """Return plain networks whose deviations are foretold (Section 4, Figure 6)."""
     return [
         _small(preset, colour(preset), "plain", seed, (*PREDICTED, *FILTERED))
-        for seed in range(_scale(preset).seeds)
+        for seed in range(seeds or _scale(preset).seeds)
     ]
 
 
-def curves(preset):
+def curves(preset, seeds=None):
     """Return the fine-tuned networks under every degradation (Section 2, Figure 2, Table 1)."""
-    return [run for look in LOOKS for run in _every(preset, look)]
+    return [run for look in LOOKS for run in _every(preset, look, seeds)]
 
 
-def filtered(preset):
+def filtered(preset, seeds=None):
     """Return one fine-tuned network behind filters (Section 3, Figure 4)."""
-    return [run for look in FILTERED for run in _every(preset, (look,), first=True)]
+    return [run for look in FILTERED for run in _every(preset, (look,), seeds, first=True)]
 
 
-def dropped(preset):
+def dropped(preset, seeds=None):
     """Return the same network trained with dropout of its input (Section 3, Figure 4)."""
     looks = ("noise_rgb", "noise_pepper", "noise_intensity")
-    return _every(preset, looks, first=True, dropout=DROPOUT)
+    return _every(preset, looks, seeds, first=True, dropout=DROPOUT)
 
 
 def varied(preset):
@@ -127,12 +126,13 @@ def _scale(preset):
     return SCALES[get(preset).name]
 
 
-def _every(preset, observers, first=False, dropout=0.0):
+def _every(preset, observers, seeds=None, first=False, dropout=0.0):
     """Return the fine-tuned networks of a preset, or the first alone, each with its seeds."""
     networks = THEIRS if get(preset).name == "paper" else HERE
+    tuned = _scale(preset).tuned
     return [
         _tuned(preset, name, seed, observers, dropout)
-        for seed in range(_scale(preset).tuned)
+        for seed in range(seeds or tuned if tuned else 0)
         for name in (networks[:1] if first else networks)
     ]
 

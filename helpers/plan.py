@@ -1,0 +1,297 @@
+"""The plan: which trainings decide most statements in an hour.
+
+How many seeds a statement needs follows from Stein's two-stage procedure (1945). The seeds of the
+first stage say how much seeds vary, and nothing else of them is looked at: n is the number at which
+the interval is no wider than the statement's resolution. Such an interval either excludes 0 or lies
+within the resolution, so an order is decided whatever the truth is. It keeps its coverage although
+n was chosen after a look: the spread is that of the first stage alone, with its degrees of freedom.
+"""
+
+import math
+import multiprocessing
+import time
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+from helpers import (
+    claims,
+    evidence,
+    experiments,
+    grades,
+    paths,
+    queue,
+    rules,
+    runs,
+    verdicts,
+)
+
+MOST = 200  # seeds; what needs more is out of reach
+JUDGED = ("order", "same", "trend")
+REACHED = "it has the seeds that it needs: undecided stands"
+NOTHING = "no seed is left that can be compared"
+ALONE = "its test images alone leave the interval wider than the resolution"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Hold what an undecided statement needs.
+
+    name: `row/statement`. label: its verdict now. scale: the preset that is extended. parts:
+    ((paper, experiment), ...). now, needed: seeds, None for `needed` where no number decides; why:
+    then the reason.
+    """
+
+    name: str
+    label: str
+    scale: str
+    parts: tuple
+    now: int
+    needed: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one step of the plan: experiments brought to a number of seeds.
+
+    scale: preset. parts: ((paper, experiment), ...). seeds: that they have then. hours: of one
+    core, nan where no record says how long such a run takes. decides: names of the statements that
+    have their number of seeds then and had not before. runs: that are missing.
+    """
+
+    scale: str
+    parts: tuple
+    seeds: int
+    hours: float
+    decides: tuple
+    runs: list = field(repr=False)
+
+    @property
+    def value(self):
+        """Statements decided per core-hour; 0 where the hours are not known."""
+        return 0.0 if math.isnan(self.hours) else len(self.decides) / max(self.hours, 1e-6)
+
+
+def needed(values, resolution, first, floor=0.0, shared=None):
+    """Return the number of repeats at which an interval is no wider than the resolution.
+
+    values: (n,), or (n, k) for comparisons of which the widest counts. first: repeats of the first
+    stage; with fewer values than that, it is what is needed. floor, shared: standard errors from
+    the test images, see `rules.interval`, one or (k,). None where those alone are wider.
+    """
+    values = np.asarray(values, float).reshape(len(values), -1)
+    if len(values) < first:
+        return first
+    floor = np.asarray(floor, float)
+    common = rules.SHARED**0.5 * floor if shared is None else np.asarray(shared, float)
+    widest, normal = resolution / 2, stats.norm.ppf(1 - rules.TAIL)
+    left = (widest / normal) ** 2 - common**2
+    if left.min() <= 0:
+        return None
+    spread = values[:first].std(axis=0, ddof=1)
+    student = stats.t.ppf(1 - rules.TAIL, first - 1) * spread.max()
+    least = max((student / widest) ** 2, (np.maximum(spread, floor) ** 2 / left).max())
+    return max(first, math.ceil(least - 1e-9))
+
+
+def needs(preset="study", papers=claims.PAPERS):
+    """Return the `Need` of every statement that the records of a preset leave undecided.
+
+    Trains nothing. A statement whose experiment has not been run needs its first stage.
+    """
+    found = []
+    with evidence.looking():
+        for paper in papers:
+            for row in claims.paper(paper)["rows"]:
+                if any("experiments" in stated for stated in claims.statements(row["id"])):
+                    found += _needs_of_row(paper, row["id"], preset)
+    return found
+
+
+def _needs_of_row(paper, row, preset):
+    stated = claims.statements(row)
+    try:
+        judged = verdicts.findings(row, preset)
+    except evidence.MissingError:
+        trained = (s for s in stated if s["rule"] in JUDGED and s.get("experiments"))
+        return [_first(paper, row, statement, preset) for statement in trained]
+    pairs = zip(stated, judged, strict=True)
+    return [
+        _need(paper, row, statement, finding)
+        for statement, finding in pairs
+        if finding.verdict == "undecided" and statement["rule"] in JUDGED
+    ]
+
+
+def _first(paper, row, statement, preset):
+    parts = _parts(statement, paper)
+    stages = [experiments.first_stage(_grid(part), preset) for part in parts]
+    return Need(f"{row}/{statement['id']}", "not run", preset, parts, 0, max(stages))
+
+
+def _need(paper, row, statement, finding):
+    name, parts = f"{row}/{statement['id']}", _parts(statement, paper)
+    scale = finding.preset.split(",")[0]
+
+    def need(seeds, why="", now=finding.n or 0):
+        return Need(name, finding.label, scale, parts, now, seeds, why)
+
+    if statement.get("repeats") != "trainings" or not all(
+        experiments.takes_seeds(_grid(part)) for part in parts
+    ):
+        return need(None, f"its repeats are {finding.repeats}, and there are no more of them")
+    pairs = grades.frames(statement, paper, scale)
+    measured = claims.Measurement(*verdicts.MEASURES[paper][row][statement["id"]](scale))
+    values = np.asarray(measured.values, float)
+    first = grades.first_stage(pairs)
+    if values.size == 0:
+        return need(None, NOTHING)
+    if statement["rule"] == "trend":
+        values = values[:, :-1] - values[:, 1:]
+    floor = verdicts.floor_of(statement, measured, pairs)
+    shared = measured.shared
+    if statement["rule"] == "trend":  # its last ones are of the ends
+        floor, shared = (own if np.ndim(own) == 0 else own[:-1] for own in (floor, shared))
+    least = needed(values, statement["resolution"], first, floor, shared)
+    if least is None:
+        return need(None, ALONE)
+    if least <= len(values):
+        return need(None, REACHED)
+    return need(None, f"it needs {least:,} seeds") if least > MOST else need(least)
+
+
+def _parts(statement, paper):
+    return tuple(experiments.split(name, paper) for name in statement.get("experiments", ()))
+
+
+def _grid(part):
+    paper, name = part
+    return experiments.PAPERS[paper].GRIDS[name]
+
+
+def steps(found):
+    """Return the plan, a list of `Step`: what decides most statements per core-hour first.
+
+    found: of `needs`. Seeds that one step brings are there for the next ones.
+    """
+    left = [need for need in found if need.needed is not None]
+    have = defaultdict(int)
+    done, plan = runs.published_keys(), []
+    while left:
+        wanted = {(need.scale, need.parts, need.needed) for need in left}
+        options = [_step(*one, left, have, done) for one in sorted(wanted)]
+        best = max(options, key=lambda step: step.value)
+        plan.append(best)
+        done |= {run.key() for run in best.runs}
+        for part in best.parts:
+            have[best.scale, part] = max(have[best.scale, part], best.seeds)
+        left = [need for need in left if need.name not in best.decides]
+    return plan
+
+
+def _step(scale, parts, seeds, left, have, done):
+    def enough(need, part):
+        return have[scale, part] >= need.needed or (part in parts and seeds >= need.needed)
+
+    decides = tuple(
+        need.name for need in left
+        if need.scale == scale and all(enough(need, part) for part in need.parts)
+    )  # fmt: skip
+    wanted = {
+        run.key(): run
+        for part in parts
+        if experiments.takes_seeds(_grid(part))
+        for run in _grid(part)(scale, seeds=seeds)
+    }
+    missing = [run for key, run in wanted.items() if key not in done]
+    known = {name: mean for part in parts for name, mean in _durations(scale, part).items()}
+    hours = sum(known.get(arm(run), math.nan) for run in missing) / 3600
+    return Step(scale, parts, seeds, hours, decides, missing)
+
+
+@lru_cache(maxsize=128)
+def _durations(scale, part):
+    """Return {arm: mean seconds on one core} of an experiment's published runs at a preset."""
+    found = defaultdict(list)
+    for run in _grid(part)(scale):
+        if record := runs.find_published(run):
+            found[arm(run)].append(record["provenance"]["seconds"])
+    return {name: float(np.mean(own)) for name, own in found.items()}
+
+
+def arm(run):
+    """Return what a run is but for its seeds, as one text."""
+    fields = {k: v for k, v in run.spec().items() if k not in ("seed", "sample")}
+    for name in ("arrangement", "degradation"):
+        if name in fields:
+            fields[name] = {k: v for k, v in fields[name].items() if k != "seed"}
+    return repr(sorted(fields.items(), key=lambda item: item[0]))
+
+
+def table(found, plan):
+    """Return the plan as lines of text: its steps, then what no number of seeds decides."""
+    lines, total, by_name = [], 0.0, {need.name: need for need in found}
+    for number, step in enumerate(plan, 1):
+        total += step.hours
+        lines.append(
+            f"{number:3}  {_title(step)} (sum {total:.1f}), {step.value:.2g} statements an hour"
+        )
+        for name in step.decides:
+            need = by_name[name]
+            lines.append(f"       {name}: n = {need.now}, needs {need.needed} ({need.label})")
+    never = [need for need in found if need.needed is None]
+    if never:
+        lines.append("No number of seeds decides:")
+        lines += [
+            f"       {need.name}: n = {need.now}; {need.why} ({need.label})" for need in never
+        ]
+    return lines
+
+
+def _title(step):
+    names = ", ".join(dict.fromkeys(name for _, name in step.parts))
+    hours = "?" if math.isnan(step.hours) else f"{step.hours:.1f}"
+    return (
+        f"{step.scale} {step.parts[0][0]}: {names} to {step.seeds} seeds, "
+        f"{len(step.runs)} runs, {hours} core-hours"
+    )
+
+
+def make(preset="study", papers=claims.PAPERS):
+    """Return (`needs`, `steps`) of the records that are there now."""
+    found = needs(preset, papers)
+    return found, steps(found)
+
+
+def carry_out(hours, workers=None, preset="study", papers=claims.PAPERS, say=print):
+    """Train what the plan names, in its order, and publish it; return how many runs are left.
+
+    hours: no run is started after this time. When a first stage is complete, what follows from it
+    is planned and trained too. An interruption costs the runs in progress: call it again. say:
+    told each step when it begins.
+    """
+    until = time.monotonic() + 3600 * hours
+    while True:
+        plan = _fresh(preset, papers)
+        left = sum(len(step.runs) for step in plan)
+        if not left:
+            return 0
+        for number, step in enumerate(plan, 1):
+            say(f"step {number} of {len(plan)}: {_title(step)}")
+            place, seconds = paths.RESULTS / step.scale, until - time.monotonic()
+            waiting = queue.train_missing(step.runs, workers, place, seconds)
+            left -= len(step.runs) - waiting
+            if waiting:
+                return left
+
+
+def _fresh(preset, papers):
+    """Return `steps`, planned in a process of its own: what was read in this one is older."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(make, preset, papers).result()[1]
