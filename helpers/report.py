@@ -6,10 +6,15 @@ from html import escape
 import pandas as pd
 import yaml
 
-from helpers import claims, paths, presets, verdicts
+from helpers import claims, paths, planted, presets, records, rules, verdicts
 
 LEDGER = "../ledger.html"
-COLUMNS = ("reproduced", "not reproduced", "undecided", "paper in error", "not run")
+COLUMNS = (
+    "reproduced", "partly reproduced", "not reproduced", "undecided", "paper in error",
+    "substitute", "preview", "not run",
+)  # fmt: skip
+SUBSTITUTES = ("CIFAR-10", "MNIST", "birds", "SqueezeNet", "EfficientNet", "at hand", "small")
+ABOUT = {"paper": "", "substitute": "measured on something else", "ours": "our statement"}
 
 
 class Html(str):
@@ -27,7 +32,7 @@ def compare(row, preset, best, last):
     _, entry = claims.row(row)
     lines = []
     for name, printed in entry["numbers"].items():
-        mean, low, high = claims.interval(best[name])
+        mean, low, high = rules.interval(best[name])
         lines.append(
             {
                 "": name,
@@ -50,7 +55,7 @@ def number_table(row, measured):
     _, entry = claims.row(row)
     lines = []
     for name, printed in entry["numbers"].items():
-        mean, low, high = claims.interval(measured[name])
+        mean, low, high = rules.interval(measured[name])
         lines.append({
             "": name,
             "paper": f"{printed:g}",
@@ -69,7 +74,7 @@ def best_and_last(best, last):
     """
     lines = []
     for name, values in best.items():
-        mean, low, high = claims.interval(values)
+        mean, low, high = rules.interval(values)
         lines.append({
             "": name,
             "best": f"{100 * mean:.1f}",
@@ -85,27 +90,60 @@ def verdict_table(row, preset):
 
     A row that cannot be judged says why instead.
     """
-    findings = verdicts.findings(row, preset)
-    link = f'{badge(verdicts.verdict(row, preset))} <a href="{LEDGER}#row-{row}">{row}'
-    link = f"<p>{link} in the ledger</a></p>"
+    findings, whole = verdicts.findings(row, preset), verdicts.verdict(row, preset)
+    count = f" {whole.count}." if whole.count else ""
+    link = f'<p>{badge(whole)}{count} <a href="{LEDGER}#row-{row}">{row} in the ledger</a></p>'
     if not findings:
         return Html(f"{link}<p>{why_not(claims.row(row)[1])}</p>")
     lines = [
         {
-            "statement": escape(finding.says),
-            "measured": escape(finding.measured()),
-            "verdict": badge(finding.verdict),
+            "statement": _stated(finding),
+            "measured": _with_parts(finding),
+            "verdict": badge(finding),
             "why": escape(finding.why),
-            "evidence": finding.preset,
+            "evidence": _evidence(finding),
         }
         for finding in findings
     ]
-    return Html(link + _table(pd.DataFrame(lines), f"verdict-{row}"))
+    return Html(link + _table(pd.DataFrame(lines), f"verdict-{row}") + _after(findings))
 
 
-def badge(verdict):
-    """Return a verdict as a coloured label."""
-    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
+def badge(found):
+    """Return the verdict of a `Finding` or of a row as a coloured label."""
+    name = found.verdict.replace(" ", "-")
+    return f'<span class="verdict verdict-{name}">{escape(found.label)}</span>'
+
+
+def _stated(finding):
+    """Return what a statement says, and whose it is where it is not the paper's."""
+    about = ABOUT[finding.about]
+    return escape(finding.says) + (f" <small>({about})</small>" if about else "")
+
+
+def _with_parts(finding):
+    """Return what was measured, with each network or family that it is a mean over."""
+    parts = "".join(
+        f"<br><small>{escape(name)}: {escape(finding.shown(*own))}</small>"
+        for name, own in finding.parts
+    )
+    return escape(finding.measured()) + parts
+
+
+def _evidence(finding):
+    """Return the scale and the grade of the evidence, and a mark where rules came after it."""
+    grade = f", grade {finding.grade}" if finding.grade else ""
+    mark = f" <sup>{list(claims.AFTER).index(finding.after) + 1}</sup>" if finding.after else ""
+    return escape(finding.preset) + grade + mark
+
+
+def _after(findings):
+    """Return the notes on statements that are younger than their records."""
+    notes = [
+        f"<sup>{number}</sup> {escape(text)}"
+        for number, (name, text) in enumerate(claims.AFTER.items(), 1)
+        if any(finding.after == name for finding in findings)
+    ]
+    return f"<p><small>{'<br>'.join(notes)}</small></p>" if notes else ""
 
 
 def ledger(preset):
@@ -122,16 +160,17 @@ def ledger(preset):
 
 def _ledger_line(key, entry, preset):
     row = entry["id"]
-    found = verdicts.findings(row, preset)
-    verdict = verdicts.verdict(row, preset)
-    scales = [finding.preset for finding in found if finding.preset]
+    found, whole = verdicts.findings(row, preset), verdicts.verdict(row, preset)
+    scales = [finding.preset for finding in found if finding.preset and finding.judged]
     evidence = max(scales, default="none", key=_strength)
     link = f"{key}/{entry['notebook']}.html#{_anchor(row)}"
     name = f'<a href="{link}"><strong>{row}</strong></a>'
     where = f"<small>{key}<br>{escape(entry['where'])}</small>"
-    judged = f"{badge(verdict)}<br><small>evidence: {escape(evidence)}</small>"
+    grade = f", grade {whole.grade}" if whole.grade else ""
+    notes = [whole.count, f"evidence: {escape(evidence)}{grade}"]
+    judged = f"{badge(whole)}<br><small>{'<br>'.join(filter(None, notes))}</small>"
     cells = (f"{name}<br>{where}", escape(entry["says"]), _measured(entry, found), judged)
-    data = f'data-paper="{key}" data-verdict="{verdict}" data-evidence="{evidence.split(",")[0]}"'
+    data = f'data-paper="{key}" data-verdict="{whole.label}" data-grade="{whole.grade or "none"}"'
     return f'<tr id="row-{row}" {data}>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
@@ -144,7 +183,7 @@ def _measured(entry, found):
     """Return a list of a row's statements, or why it has none."""
     if not found:
         return why_not(entry)
-    items = [f"{escape(f.says)}: {escape(f.measured())} – <em>{f.verdict}</em>" for f in found]
+    items = [f"{_stated(f)}: {escape(f.measured())} – <em>{f.label}</em>" for f in found]
     listed = "".join(f"<li>{item}</li>" for item in items)
     return f"<ul>{listed}</ul>"
 
@@ -163,28 +202,90 @@ def _strength(scale):
 
 
 def scoreboard(preset):
-    """Return how many rows of each paper have which verdict, as a table."""
-    counts = {
-        key: pd.Series(
-            [verdicts.verdict(e["id"], preset) for e in claims.paper(key)["rows"]]
-        ).value_counts()
+    """Return how many rows of each paper have which verdict, as a table.
+
+    Rows that substitutes decide and rows that are previews are counted apart.
+    """
+    board = _count({
+        key: [verdicts.verdict(entry["id"], preset).column for entry in claims.paper(key)["rows"]]
         for key in claims.PAPERS
-    }
-    board = pd.DataFrame(counts).T.reindex(columns=COLUMNS).fillna(0).astype(int)
-    board["rows"] = board.sum(axis=1)
+    }, COLUMNS, "rows")  # fmt: skip
+    return board.rename(columns={"partly reproduced": "partly", "paper in error": "in error"})
+
+
+def statement_board(preset):
+    """Return how many statements have which verdict, by whose they are and by grade, as a table."""
+    kinds = {}
+    for key in claims.PAPERS:
+        for entry in claims.paper(key)["rows"]:
+            for finding in verdicts.findings(entry["id"], preset):
+                kind = {"paper": "the papers'", "substitute": "substitutes", "ours": "ours"}
+                grade = f", grade {finding.grade}" if finding.judged else ", not run"
+                kinds.setdefault(kind[finding.about] + grade, []).append(finding.verdict)
+    names = [name for name in COLUMNS if name in claims.VERDICTS and name != "partly reproduced"]
+    order = sorted(kinds, key=lambda kind: (["the", "sub", "our"].index(kind[:3]), kind))
+    return _count({kind: kinds[kind] for kind in order}, names, "statements")
+
+
+def _count(groups, columns, total):
+    """Return how often each of `columns` stands in each group, with sums, as a table."""
+    counts = {name: pd.Series(values).value_counts() for name, values in groups.items()}
+    board = pd.DataFrame(counts).T.reindex(columns=columns).fillna(0).astype(int)
+    board[total] = board.sum(axis=1)
     board.loc["all"] = board.sum()
     return board
 
 
+def error_rates():
+    """Return the rules' false verdicts on planted data, in per cent: of one look, and of two."""
+    record = records.read(planted.PUBLISHED)
+    tables = []
+    columns = ["rule", "truth", "the statement is", *(f"n = {n}" for n in planted.REPEATS)]
+    stages = ["truth", "first stage", "false", "undecided", "interval misses the truth"]
+    for lines, names in ((record["rules"], columns), (record["two stages"], stages)):
+        frame = pd.DataFrame(lines)[names]
+        for column in frame.select_dtypes("float"):
+            frame[column] = [f"{100 * rate:.1f}" for rate in frame[column]]
+        tables.append(_table(frame, f"error-rates-{len(tables)}"))
+    return tables
+
+
 def findings(preset):
-    """Return the front page's sentences, each with what was measured and its verdict."""
-    sentences = []
-    for entry in yaml.safe_load((paths.CLAIMS / "findings.yml").read_text()):
-        places = [s["id"] for s in claims.statements(entry["row"])]
-        found = verdicts.findings(entry["row"], preset)[places.index(entry["statement"])]
-        about = f"{escape(found.measured())}; {escape(found.preset)}"
-        sentences.append(Html(f"<p>{entry['text']} ({about}). {badge(found.verdict)}</p>"))
-    return sentences
+    """Return the front page's sentences, each with what was measured and its verdict, as HTML."""
+    return Html("".join(
+        f"<p>{_sentence(entry, found)} {badge(found)}</p>"
+        for entry in yaml.safe_load((paths.CLAIMS / "findings.yml").read_text())
+        if not refused(entry, found := verdicts.finding(entry["statement"], preset))
+    ))  # fmt: skip
+
+
+def _sentence(entry, found):
+    where = f"{escape(found.preset)}, grade {found.grade}"
+    text = escape(entry.get("text", found.says)).rstrip(".")
+    return f"{text} ({escape(found.measured())}; {where})."
+
+
+def refused(entry, found):
+    """Return why a sentence may not stand on the front page, "" if it may.
+
+    entry: of claims/findings.yml. found: the `Finding` of its statement. A sentence of its own says
+    for which verdict it is true, and shares the words that name subject, levels and data with its
+    statement.
+    """
+    if found.verdict in ("undecided", "not run"):
+        return f"its statement is {found.verdict}"
+    if found.grade == "C":
+        return "its statement is a preview"
+    if "text" not in entry:
+        return ""
+    if found.verdict != entry["verdict"]:
+        return f"it is true of {entry['verdict']}, and its statement is {found.verdict}"
+    for word in entry["words"]:
+        if word.lower() not in entry["text"].lower() or word.lower() not in found.says.lower():
+            return f"{word!r} is not both in it and in its statement"
+    if found.about == "substitute" and not any(name in entry["text"] for name in SUBSTITUTES):
+        return "it does not name what it was measured on"
+    return ""
 
 
 def _table(frame, identity):

@@ -39,9 +39,9 @@ $$ \\boldsymbol{x} = \\sum_i x_i $$
 """
 TABLE = (
     '<table id="ledger"><thead><tr><th>row</th></tr></thead><tbody>'
-    '<tr id="row-a" data-paper="ivan2019" data-verdict="undecided" data-evidence="quick">'
+    '<tr id="row-a" data-paper="ivan2019" data-verdict="undecided" data-grade="C">'
     '<td><a href="../book/index.html">a</a></td></tr>'
-    '<tr id="row-b" data-paper="ghosh2019" data-verdict="not run" data-evidence="">'
+    '<tr id="row-b" data-paper="ghosh2019" data-verdict="not run" data-grade="none">'
     '<td><a href="#row-a">b</a></td></tr></tbody></table>'
 )
 

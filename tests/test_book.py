@@ -7,7 +7,6 @@ import book_tools as tools
 import nbformat
 import pandas
 import pytest
-import yaml
 from browser import Browser
 from nbformat.v4 import new_code_cell
 
@@ -204,9 +203,3 @@ def test_every_checked_cell_has_an_output_to_be_checked_against():
         for cell in nbformat.read(path, as_version=4).cells:
             if "# NBVAL_CHECK_OUTPUT" in cell.source:
                 assert cell.outputs and cell.execution_count, f"{path.stem}, cell {cell.id}"
-
-
-def test_the_front_page_has_every_finding():
-    wanted = len(yaml.safe_load((ROOT / "claims/findings.yml").read_text()))
-    shown = re.findall(r"\{glue\} finding-(\d+)", (ROOT / "book/index.md").read_text())
-    assert list(map(int, shown)) == list(range(1, wanted + 1))

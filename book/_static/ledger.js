@@ -1,4 +1,4 @@
-// Put a filter above table#ledger: by paper, verdict and evidence (the rows' data attributes) and
+// Put a filter above table#ledger: by paper, verdict and grade (the rows' data attributes) and
 // by free text. An address such as ledger.html?paper=ivan2019 opens it filtered.
 "use strict";
 
@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const table = document.querySelector("table#ledger");
   if (!table) return;
   const rows = [...table.tBodies[0].rows];
-  const fields = ["paper", "verdict", "evidence"];
+  const fields = ["paper", "verdict", "grade"];
   const asked = new URLSearchParams(location.search);
 
   const form = document.createElement("form");
