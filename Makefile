@@ -19,7 +19,7 @@ RUN := env PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@echo 'Settings: PRESET=smoke|quick|study|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD)'
+	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD)'
 
 # Every file is written whole or not at all, so what a killed build left behind is made again
 # and its lock means nothing.

@@ -9,7 +9,7 @@ import pandas as pd
 from helpers import datasets, experiments, presets, queue, runs
 from helpers.errors import one_of
 
-PUBLISHED = ("paper", "study")  # strongest first
+PUBLISHED = ("paper", "long", "study")  # strongest first
 _looking = False  # whether records that lack are left alone instead of made
 
 
@@ -169,6 +169,7 @@ def table(wanted, found):
             "test": record["data"]["test"],
             "observed": record["observations"],
             "watched": record.get("watched"),
+            "statements": record.get("statements", {}),
         }
         rows += [about | epoch for epoch in record["epochs"] or [{"epoch": 0}]]
     frame = pd.DataFrame(rows, columns=None if rows else ["key", "epoch"])

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+import yaml
 from scipy import stats
 
 from helpers import (
@@ -25,11 +26,16 @@ from helpers import (
     grades,
     paths,
     queue,
+    records,
     rules,
     runs,
     verdicts,
 )
+from helpers.errors import InputError
 
+FIRST = paths.CLAIMS / "first.yml"
+WHOLE = 50_000  # images of a data set that is trained on whole
+PRESET = "long"  # the scale that is planned for
 MOST = 200  # seeds; what needs more is out of reach
 JUDGED = ("order", "same", "trend")
 REACHED = "it has the seeds that it needs: undecided stands"
@@ -99,63 +105,51 @@ def needed(values, resolution, first, floor=0.0, shared=None):
     return max(first, math.ceil(least - 1e-9))
 
 
-def needs(preset="study", papers=claims.PAPERS):
-    """Return the `Need` of every statement that the records of a preset leave undecided.
+def needs(preset=PRESET, papers=claims.PAPERS):
+    """Return the `Need` of every statement that is undecided at a preset, or not run there.
 
-    Trains nothing. A statement whose experiment has not been run needs its first stage.
+    Trains nothing. A statement whose experiment was not run at the preset needs its first stage.
     """
-    found = []
     with evidence.looking():
-        for paper in papers:
-            for row in claims.paper(paper)["rows"]:
-                if any("experiments" in stated for stated in claims.statements(row["id"])):
-                    found += _needs_of_row(paper, row["id"], preset)
-    return found
+        return [
+            need
+            for paper in papers
+            for row in claims.paper(paper)["rows"]
+            for statement in claims.statements(row["id"])
+            if statement["rule"] in JUDGED and statement.get("experiments")
+            if (need := _need(paper, row["id"], statement, preset))
+        ]
 
 
-def _needs_of_row(paper, row, preset):
-    stated = claims.statements(row)
-    try:
-        judged = verdicts.findings(row, preset)
-    except evidence.MissingError:
-        trained = (s for s in stated if s["rule"] in JUDGED and s.get("experiments"))
-        return [_first(paper, row, statement, preset) for statement in trained]
-    pairs = zip(stated, judged, strict=True)
-    return [
-        _need(paper, row, statement, finding)
-        for statement, finding in pairs
-        if finding.verdict == "undecided" and statement["rule"] in JUDGED
-    ]
-
-
-def _first(paper, row, statement, preset):
-    parts = _parts(statement, paper)
-    stages = [experiments.first_stage(_grid(part), preset) for part in parts]
-    return Need(f"{row}/{statement['id']}", "not run", preset, parts, 0, max(stages))
-
-
-def _need(paper, row, statement, finding):
+def _need(paper, row, statement, preset):
+    """Return the `Need` of a statement, None where it is decided."""
     name, parts = f"{row}/{statement['id']}", _parts(statement, paper)
+    try:
+        finding = verdicts.single(row, statement, preset)
+    except evidence.MissingError:
+        stages = [experiments.first_stage(_grid(part), preset) for part in parts]
+        return Need(name, "not run", preset, parts, 0, max(1, *stages))
+    if finding.verdict != "undecided":
+        return None
     scale = finding.preset.split(",")[0]
 
-    def need(seeds, why="", now=finding.n or 0):
-        return Need(name, finding.label, scale, parts, now, seeds, why)
+    def need(seeds, why=""):
+        return Need(name, finding.label, scale, parts, finding.n or 0, seeds, why)
 
-    if statement.get("repeats") != "trainings" or not all(
+    if statement["repeats"] != "trainings" or not all(
         experiments.takes_seeds(_grid(part)) for part in parts
     ):
         return need(None, f"its repeats are {finding.repeats}, and there are no more of them")
     pairs = grades.frames(statement, paper, scale)
-    measured = claims.Measurement(*verdicts.MEASURES[paper][row][statement["id"]](scale))
+    measured = verdicts.measure(row, statement, scale)
     values = np.asarray(measured.values, float)
     first = grades.first_stage(pairs)
     if values.size == 0:
         return need(None, NOTHING)
+    floor, shared = verdicts.floor_of(statement, measured, pairs), measured.shared
     if statement["rule"] == "trend":
         values = values[:, :-1] - values[:, 1:]
-    floor = verdicts.floor_of(statement, measured, pairs)
-    shared = measured.shared
-    if statement["rule"] == "trend":  # its last ones are of the ends
+        # the last of several floors is that of the ends
         floor, shared = (own if np.ndim(own) == 0 else own[:-1] for own in (floor, shared))
     least = needed(values, statement["resolution"], first, floor, shared)
     if least is None:
@@ -177,21 +171,29 @@ def _grid(part):
 def steps(found):
     """Return the plan, a list of `Step`: what decides most statements per core-hour first.
 
-    found: of `needs`. Seeds that one step brings are there for the next ones.
+    Before that come first stages of the experiments in claims/first.yml, in the order there. found:
+    of `needs`. Seeds that one step brings are there for the next ones.
     """
     left = [need for need in found if need.needed is not None]
+    first = [experiments.split(name, "") for name in yaml.safe_load(FIRST.read_text())]
     have = defaultdict(int)
     done, plan = runs.published_keys(), []
     while left:
         wanted = {(need.scale, need.parts, need.needed) for need in left}
         options = [_step(*one, left, have, done) for one in sorted(wanted)]
-        best = max(options, key=lambda step: step.value)
+        best = min(options, key=lambda step: (_turn(step, first), -step.value))
         plan.append(best)
         done |= {run.key() for run in best.runs}
         for part in best.parts:
             have[best.scale, part] = max(have[best.scale, part], best.seeds)
         left = [need for need in left if need.name not in best.decides]
     return plan
+
+
+def _turn(step, first):
+    """Return where a step stands among the experiments that come before all others."""
+    places = [first.index(part) for part in step.parts if part in first]
+    return max(places) if len(places) == len(step.parts) else len(first)
 
 
 def _step(scale, parts, seeds, left, have, done):
@@ -202,26 +204,56 @@ def _step(scale, parts, seeds, left, have, done):
         need.name for need in left
         if need.scale == scale and all(enough(need, part) for part in need.parts)
     )  # fmt: skip
-    wanted = {
-        run.key(): run
-        for part in parts
-        if experiments.takes_seeds(_grid(part))
-        for run in _grid(part)(scale, seeds=seeds)
-    }
+    wanted = {run.key(): run for part in parts for run in _runs(_grid(part), scale, seeds)}
     missing = [run for key, run in wanted.items() if key not in done]
-    known = {name: mean for part in parts for name, mean in _durations(scale, part).items()}
-    hours = sum(known.get(arm(run), math.nan) for run in missing) / 3600
+    hours = sum(seconds(run) for run in missing) / 3600
     return Step(scale, parts, seeds, hours, decides, missing)
 
 
-@lru_cache(maxsize=128)
-def _durations(scale, part):
-    """Return {arm: mean seconds on one core} of an experiment's published runs at a preset."""
-    found = defaultdict(list)
-    for run in _grid(part)(scale):
-        if record := runs.find_published(run):
-            found[arm(run)].append(record["provenance"]["seconds"])
-    return {name: float(np.mean(own)) for name, own in found.items()}
+def _runs(grid, scale, seeds):
+    """Return the runs of an experiment with so many seeds; of one without seeds, all there are."""
+    return grid(scale, seeds=seeds) if experiments.takes_seeds(grid) else grid(scale)
+
+
+def seconds(run):
+    """Return about how long a run takes on one core, from published records.
+
+    From records of the same arm, or else from the time that an image takes in an epoch: of the same
+    network on the same data, or of the same kind of network. nan where there is no such record.
+    """
+    same, network, kind = _durations()
+    if arm(run) in same:
+        return same[arm(run)]
+    images = max(run.epochs, 1) * (run.train_size or WHOLE)
+    each = network.get((run.data, run.model, _size(run)), kind.get(run.model, math.nan))
+    return each * images
+
+
+@lru_cache(maxsize=1)
+def _durations():
+    """Return mean seconds {arm: a run}, {(data, model, size): an image}, {model: an image}."""
+    groups = defaultdict(list), defaultdict(list), defaultdict(list)
+    for path in paths.RESULTS.glob("*/*-*.json"):
+        if not (record := records.read(path)) or "run" not in record:
+            continue
+        try:
+            run = runs.Run(**record["run"])
+        except (TypeError, InputError):  # of a detector, or of an experiment that is gone
+            continue
+        spent, images = (
+            record["provenance"]["seconds"],
+            max(run.epochs, 1) * record["data"]["train"],
+        )
+        groups[0][arm(run)].append(spent)
+        if images:
+            groups[1][run.data, run.model, _size(run)].append(spent / images)
+            groups[2][run.model].append(spent / images)
+    return tuple({key: float(np.mean(own)) for key, own in group.items()} for group in groups)
+
+
+def _size(run):
+    """Return the arguments that make a network large."""
+    return tuple(run.model_args.get(name) for name in ("width", "units", "depth", "name"))
 
 
 def arm(run):
@@ -262,13 +294,13 @@ def _title(step):
     )
 
 
-def make(preset="study", papers=claims.PAPERS):
+def make(preset=PRESET, papers=claims.PAPERS):
     """Return (`needs`, `steps`) of the records that are there now."""
     found = needs(preset, papers)
     return found, steps(found)
 
 
-def carry_out(hours, workers=None, preset="study", papers=claims.PAPERS, say=print):
+def carry_out(hours, workers=None, preset=PRESET, papers=claims.PAPERS, say=print):
     """Train what the plan names, in its order, and publish it; return how many runs are left.
 
     hours: no run is started after this time. When a first stage is complete, what follows from it

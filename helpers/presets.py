@@ -1,4 +1,4 @@
-"""The four scales at which every experiment can be run."""
+"""The scales at which every experiment can be run."""
 
 from dataclasses import dataclass
 
@@ -31,6 +31,7 @@ PRESETS = {
         Preset("smoke", 1 / 16, epochs=1, seeds=2, train=200, test=100, full=False),
         Preset("quick", 1 / 8, epochs=2, seeds=2, train=10_000, test=2_000, full=False),
         Preset("study", 1 / 8, epochs=2, seeds=3, train=None, test=None, full=True),
+        Preset("long", 1 / 4, epochs=10, seeds=3, train=None, test=None, full=True),
         Preset("paper", 1.0, epochs=100, seeds=5, train=None, test=None, full=True),
     )
 }

@@ -5,7 +5,17 @@ import subprocess
 import pytest
 from conftest import fails
 
-from helpers import claims, experiments, frozen, paths, queue, records, runs
+from helpers import (
+    claims,
+    evidence,
+    experiments,
+    frozen,
+    paths,
+    queue,
+    records,
+    runs,
+    verdicts,
+)
 
 RECORDS = sorted(paths.RESULTS.glob("*/*-*.json"))
 
@@ -35,7 +45,7 @@ def published(preset):
     return found
 
 
-@pytest.mark.parametrize("preset", ["study", "paper"])
+@pytest.mark.parametrize("preset", ["study", "long", "paper"])
 def test_no_statement_changed_after_its_records_without_saying_so(preset, stated):
     """A statement may differ from what its records froze only if it carries `after`."""
     silent = {
@@ -48,7 +58,7 @@ def test_no_statement_changed_after_its_records_without_saying_so(preset, stated
 
 
 def test_a_changed_statement_is_noticed(tiny_run, monkeypatch):
-    run = experiments.every_run("ivan2019", "study", "table1")[0]
+    run = experiments.every_run("ivan2019", "study", "table1-cifar10")[0]
     bears_on = frozen.bearing(run)
     assert "ivan-table1/grows" in bears_on and len(bears_on) > 10
     assert frozen.changed(bears_on, bears_on) == []
@@ -62,6 +72,24 @@ def test_a_changed_statement_is_noticed(tiny_run, monkeypatch):
     )
     missing = {k: v for k, v in bears_on.items() if k != "ivan-table1/grows"}
     assert frozen.changed(bears_on, missing) == ["ivan-table1/grows"]
+
+
+def test_a_page_marks_only_what_its_own_records_did_not_freeze(monkeypatch):
+    """A statement that its records carry unchanged needs no note, whatever older ones lack."""
+    (statement,) = (s for s in claims.statements("ivan-table1") if s["id"] == "drop-cifar10")
+    assert verdicts.single("ivan-table1", statement, "study").after == statement["after"]
+    real, name = evidence.table, "ivan-table1/drop-cifar10"
+
+    def fresh(wanted, found):
+        known = {name: frozen.digest(statement)}
+        return real(wanted, [{**record, "statements": known} for record in found])
+
+    monkeypatch.setattr(evidence, "table", fresh)
+    evidence.of.cache_clear()
+    try:
+        assert verdicts.single("ivan-table1", statement, "study").after == ""
+    finally:
+        evidence.of.cache_clear()
 
 
 @pytest.mark.usefixtures("folders")

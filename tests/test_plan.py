@@ -1,12 +1,27 @@
 """The plan: how many seeds Stein's procedure asks for, in which order, and that it can go on."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
-from helpers import claims, evidence, experiments, paths, plan, records, rules, runs, verdicts
+from helpers import (
+    claims,
+    evidence,
+    experiments,
+    frozen,
+    paths,
+    plan,
+    records,
+    rules,
+    runs,
+    verdicts,
+)
 from helpers.__main__ import main
+
+FIRST = plan.FIRST
 
 
 def test_n_makes_the_interval_as_narrow_as_the_resolution():
@@ -71,7 +86,8 @@ def paper(folders, tiny_run, monkeypatch):
     monkeypatch.setattr(claims, "paper", lambda key: {"rows": [row] if key == "ivan2019" else []})
     monkeypatch.setitem(verdicts.MEASURES, "ivan2019", {"x-fig1": {"larger": measure}})
     clear = [claims.row.cache_clear, evidence.of.cache_clear, verdicts.findings.cache_clear,
-             plan._durations.cache_clear]  # fmt: skip
+             plan._durations.cache_clear, frozen.every.cache_clear,
+             frozen._keys.cache_clear]  # fmt: skip
     for forget in clear:
         forget()
     yield statement, lambda: [forget() for forget in clear]
@@ -80,7 +96,7 @@ def paper(folders, tiny_run, monkeypatch):
 
 
 def test_without_records_the_plan_is_the_first_stage(paper):
-    (need,) = plan.needs()
+    (need,) = plan.needs("study")
     assert (need.name, need.now, need.needed, need.label) == ("x-fig1/larger", 0, 3, "not run")
     (step,) = plan.steps([need])
     assert (step.seeds, len(step.runs), step.decides) == (3, 6, ("x-fig1/larger",))
@@ -97,7 +113,7 @@ def test_the_plan_is_carried_out_goes_on_and_ends(paper, monkeypatch):
 
     monkeypatch.setattr(plan, "_fresh", fresh)
     said = []
-    assert plan.carry_out(0.0, workers=1) == 6  # no time, no run
+    assert plan.carry_out(0.0, workers=1, preset="study") == 6  # no time, no run
     execute, started = runs.execute, []
 
     def interrupted(run, *rest):
@@ -108,13 +124,13 @@ def test_the_plan_is_carried_out_goes_on_and_ends(paper, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(runs, "execute", interrupted)
-        plan.carry_out(math.inf, workers=1)
+        plan.carry_out(math.inf, workers=1, preset="study")
     assert len(list(paths.RESULTS.glob("study/*"))) == 2  # what was done is kept
     statement["resolution"] = 0.05  # of accuracies on 32 images: more than the first stage
-    assert plan.carry_out(math.inf, workers=1, say=said.append) == 0
+    assert plan.carry_out(math.inf, workers=1, preset="study", say=said.append) == 0
     assert said[0].startswith("step 1 of 1: study ivan2019: rates to 3 seeds, 4 runs, 0.0 core")
     forget()
-    made, planned = plan.make()
+    made, planned = plan.make("study")
     assert planned == []
     found = verdicts.findings("x-fig1", "study")[0]
     if found.verdict == "undecided":
@@ -135,7 +151,9 @@ def test_seeds_beyond_the_first_stage_count_when_they_are_whole(paper):
     assert judged.n == 4
 
 
-def test_what_decides_more_in_an_hour_comes_first():
+def test_what_decides_more_in_an_hour_comes_first(monkeypatch, tmp_path):
+    (tmp_path / "first.yml").write_text("[]")
+    monkeypatch.setattr(plan, "FIRST", tmp_path / "first.yml")
     needs_ = [
         plan.Need("a/1", "undecided", "study", (("ghosh2019", "figure5"),), 3, 5),
         plan.Need("a/2", "undecided", "study", (("ghosh2019", "figure5"),), 3, 5),
@@ -148,6 +166,39 @@ def test_what_decides_more_in_an_hour_comes_first():
     assert lines[0].startswith("  1  study ghosh2019: figure5 to 5 seeds, 2 runs, ")
     assert lines[-2:] == ["No number of seeds decides:",
                           "       c/1: n = 200; no more pictures (undecided)"]  # fmt: skip
+
+
+def test_what_verdicts_rest_on_most_comes_before_everything_else(monkeypatch, tmp_path):
+    needs_ = [
+        plan.Need("a/1", "not run", "study", (("ghosh2019", "figure5"),), 3, 5),
+        plan.Need("b/1", "not run", "study", (("juefei2018", "decisive-adam"),), 5, 40),
+    ]
+    first = tmp_path / "first.yml"
+    monkeypatch.setattr(plan, "FIRST", first)
+    for wanted in ("ghosh2019/figure5", "juefei2018/decisive-adam"):
+        first.write_text(f"[{wanted}]")
+        step, _ = plan.steps(needs_)
+        assert "/".join(step.parts[0]) == wanted
+    assert all(
+        name in experiments.PAPERS[paper].GRIDS
+        for paper, name in (one.split("/") for one in yaml.safe_load(FIRST.read_text()))
+    )
+
+
+def test_an_experiment_without_seeds_is_run_once():
+    part = ("rodner2016", "varied")
+    (step,) = plan.steps([plan.Need("a/1", "not run", "long", (part,), 0, 1)])
+    wanted = experiments.PAPERS["rodner2016"].GRIDS["varied"]("long")
+    assert step.decides == ("a/1",)
+    assert {run.key() for run in step.runs} <= {run.key() for run in wanted}
+
+
+def test_what_was_never_trained_costs_what_such_networks_cost_an_image():
+    (known, *_) = (run for run in experiments.every_run("ivan2019", "study", "table1-cifar10")
+                   if run.model == "vgg" and run.data == "cifar10")  # fmt: skip
+    longer = replace(known, epochs=20, lr=1e-3)
+    assert plan.seconds(longer) == pytest.approx(10 * plan.seconds(known), rel=0.3)
+    assert plan.seconds(replace(known, model_args={"width": 0.2})) > 0  # of its kind of network
 
 
 def test_the_command_prints_the_plan_of_published_records(capsys):

@@ -150,4 +150,4 @@ def test_an_unknown_preset_is_one_line(tmp_path):
     done = snakemake("--config", f"build={tmp_path / 'b'}", "preset=huge")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line == "preset: 'huge' is not allowed; use one of smoke, quick, study, paper"
+    assert line == "preset: 'huge' is not allowed; use one of smoke, quick, study, long, paper"

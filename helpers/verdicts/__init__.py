@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from helpers import claims, grades
+from helpers import claims, frozen, grades
 from helpers.verdicts import azulay2019, ghosh2019, ivan2019, juefei2018, rodner2016
 
 MEASURES = {
@@ -21,19 +21,23 @@ def findings(identity, preset):
     preset: the scale to run at where nothing stronger is published. A row without statements, which
     cannot be judged from what is at hand, has none.
     """
+    return tuple(single(identity, statement, preset) for statement in claims.statements(identity))
+
+
+def single(identity, statement, preset):
+    """Return the `Finding` on one statement of a row, as from `claims.statements`."""
+    return _judged(identity, statement, measure(identity, statement, preset), preset)
+
+
+def measure(identity, statement, preset):
+    """Return the `claims.Measurement` of one statement of a row."""
     key, _ = claims.row(identity)
-    measures = MEASURES[key][identity]
-    judged = []
-    for statement in claims.statements(identity):
-        measured = claims.Measurement(*measures[statement["id"]](preset))
-        if "key" in statement and measured.values is not None:  # one of several printed numbers
-            values = measured.values.get(statement["key"])
-            scale = measured.scale
-            if values is None:
-                scale = f"{scale} has no such network"
-            measured = measured._replace(values=values, scale=scale)
-        judged.append(_judged(key, statement, measured, preset))
-    return tuple(judged)
+    measured = claims.Measurement(*MEASURES[key][identity][statement["id"]](preset))
+    if "key" not in statement or measured.values is None:
+        return measured
+    values = measured.values.get(statement["key"])  # one of several printed numbers
+    scale = measured.scale if values is not None else f"{measured.scale} has no such network"
+    return measured._replace(values=values, scale=scale)
 
 
 def finding(name, preset):
@@ -63,13 +67,16 @@ def floor_of(statement, measured, pairs):
     return grades.test_set_error(pairs) if judged and in_points else 0.0
 
 
-def _judged(key, statement, measured, preset):
+def _judged(identity, statement, measured, preset):
     """Return the `Finding` on a statement: its rule, on evidence of a grade."""
     if measured.values is None:
         return claims.judge(statement, measured)
+    key, _ = claims.row(identity)
     pairs = grades.frames(statement, key, preset)
     holds = all(_holds(name, preset) for name in statement.get("precondition", ()))
     trained = statement.get("repeats") == "trainings"
+    if _frozen(identity, statement, pairs):
+        statement = {k: v for k, v in statement.items() if k != "after"}
     return claims.judge(
         statement,
         measured._replace(floor=floor_of(statement, measured, pairs)),
@@ -78,11 +85,17 @@ def _judged(key, statement, measured, preset):
     )
 
 
+def _frozen(identity, statement, pairs):
+    """Return whether every record behind a statement was made when it read as it does."""
+    name, asked = frozen.title(identity, statement), frozen.digest(statement)
+    return bool(pairs) and all(
+        known.get(name) == asked for _, rows in pairs for known in rows.statements
+    )
+
+
 def _holds(name, preset):
     """Return whether the statement `row/statement` is shown to hold."""
     identity, wanted = name.split("/")
     (statement,) = (s for s in claims.statements(identity) if s["id"] == wanted)
-    key, _ = claims.row(identity)
-    measured = claims.Measurement(*MEASURES[key][identity][wanted](preset))
     bare = {k: v for k, v in statement.items() if k != "precondition"}
-    return _judged(key, bare, measured, preset).verdict == "reproduced"
+    return single(identity, bare, preset).verdict == "reproduced"
