@@ -106,12 +106,19 @@ def displacement(index, side):
     return np.maximum(abs(rows - row), abs(columns - column))
 
 
+def staying(index):
+    """Return the share of pixels that a map (H * W,) leaves in place; (N,) of maps (N, H * W)."""
+    index = np.asarray(index)
+    return (index == np.arange(index.shape[-1])).mean(axis=-1)
+
+
 KINDS = {
     "pixel_permutation": pixel_permutation,
     "patch_permutation": patch_permutation,
     "local_permutation": local_permutation,
     "block_swaps": block_swaps,
 }
+DRAWS = 100  # of one map, until `stays` is met; it is then out of reach
 
 
 def from_spec(spec, side, images=1, part=0):
@@ -119,7 +126,9 @@ def from_spec(spec, side, images=1, part=0):
 
     spec: {"kind": one of KINDS, ...its arguments}; `slices` may stand for `patch` = side / slices.
     With `per_image` (block swaps only) every one of `images` has a map of its own, and `part`
-    (0 for training, 1 for test images) keeps the draws of the two splits apart.
+    (0 for training, 1 for test images) keeps the draws of the two splits apart. `stays` is the
+    largest share of pixels that may stay in place: a map that leaves more is drawn again, by a seed
+    that follows from the first. Without it the first draw counts, even if nothing moves.
     """
     if not spec:
         return identity(side)
@@ -133,10 +142,26 @@ def from_spec(spec, side, images=1, part=0):
     if spec.pop("per_image", False):
         entropy = np.random.SeedSequence([whole("seed", spec.get("seed")), part])
         spec |= {"images": images, "seed": int(entropy.generate_state(1)[0])}
+    most = spec.pop("stays", None)
+    if most is not None and not (isinstance(most, int | float) and 0 <= most < 1):
+        raise InputError("arrangement.stays", most, "use a share from 0 to below 1")
     try:
-        return KINDS[kind](side, **spec)
+        index = KINDS[kind](side, **spec)
     except TypeError as error:
         raise InputError(f"arrangement ({kind})", spec, str(error)) from None
+    return index if most is None else _moved(index, KINDS[kind], side, spec, most)
+
+
+def _moved(index, draw, side, spec, most):
+    """Return `index`, with every map of it drawn again that leaves a larger share than `most`."""
+    for again in range(1, DRAWS):
+        left = np.asarray(staying(index) > most)
+        if not left.any():
+            return index
+        entropy = np.random.SeedSequence([spec["seed"], again])
+        other = draw(side, **spec | {"seed": int(entropy.generate_state(1)[0])})
+        index = np.where(left[..., None], other, index)
+    raise InputError("arrangement.stays", most, f"each of {DRAWS} draws leaves more in place")
 
 
 def _blocks(side, block):

@@ -5,6 +5,9 @@ A view, of a network that was trained here or by others, gives `pictures` (tenso
 `training.View` and `natural.View`.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -12,6 +15,7 @@ from torch.nn import functional
 from helpers import bias, metrics, sensitivity, shift
 
 SEED = 5  # of the places and crops
+DRAW = 6  # of pictures
 CHUNK = 50  # pairs of frames that are in memory at a time
 GRADIENTS = 10  # frames whose way through the network is
 NEIGHBOURS = 10  # azulay2019, Section 4
@@ -21,20 +25,40 @@ PAIRS = 1_000  # pictures, as in the paper
 STEPS = 2**16 - 1  # in which a record holds a share
 
 
-def pairs(protocol):
-    """Return the observer of one protocol: every picture's `shift.Change`, packed."""
-    return lambda view: pack(changes(view, protocol, view.embedded), view.labels)
+def pairs(protocol, count=PAIRS):
+    """Return the observer of one protocol: every picture's `shift.Change`, packed.
+
+    count: pictures, the first so many, None for all. A picture's frames are the same either way.
+    """
+    return lambda view: pack(changes(view, protocol, view.embedded, count), view.labels)
 
 
 def sizes(protocol):
-    """Return the observer of one protocol at every size of the embedded picture."""
+    """Return the observer of one protocol at every size of the embedded picture.
+
+    Of the first `few` pictures of a view.
+    """
     return lambda view: {
         str(size): pack(changes(view, protocol, size, view.few), view.labels) for size in view.sizes
     }
 
 
+def drawn_sizes(protocol):
+    """Return the same observer for as many pictures that are drawn from all of them.
+
+    The draw is the same for all networks and sizes. Only for a view of pictures in files, whose
+    order means something: a folder is sorted, and the first of `imagenet_sample` are all animals.
+    """
+
+    def observe(view):
+        drawn = np.random.default_rng(DRAW).permutation(len(view.pictures))[: view.few]
+        return sizes(protocol)(replace(view, pictures=view.pictures.pick(drawn)))
+
+    return observe
+
+
 def changes(view, protocol, size, count=PAIRS):
-    """Return the `shift.Change` of the first `count` of a view's pictures."""
+    """Return the `shift.Change` of the first `count` of a view's pictures, None for all."""
     parts, pictures = [], view.pictures[:count]
     for start in range(0, len(pictures), CHUNK):
         chunk = pictures[start : start + CHUNK]
@@ -97,21 +121,34 @@ def unpack(packed):
     return changed, shares(packed["top"]), shares(packed["change"])
 
 
+def seen(observed, name):
+    """Return what an observer found of all test images, or else of the first thousand.
+
+    observed: observations of a record. name: pairs_crop, typicality, readouts ...
+    """
+    return observed.get(f"all_{name}", observed.get(name))
+
+
 def shares(text):
     """Return values from 0 to 1, float64 (N,), from the hex digits of a record."""
     return np.frombuffer(bytes.fromhex(text), "<u2") / STEPS
 
 
-def typicality(view):
+def typicality(view, count=PAIRS):
     """Return how typical each test image is, and examples (azulay2019, Section 4, Figure 7).
+
+    count: images, the first so many, None for all.
 
     values: mean normalised correlation of the last features with those of the ten nearest training
     images. typical, atypical: for images at either end their number, and number and correlation of
     the nearest training images.
     """
-    both = view.train[0], view.pictures[:PAIRS]
+    both = view.train[0], view.pictures[:count]
     train, test = (_normalised(view.features(pixels)[-1]) for pixels in both)
-    nearest, index = (test @ train.T).topk(min(NEIGHBOURS, len(train)), dim=1)
+    found = [
+        (part @ train.T).topk(min(NEIGHBOURS, len(train)), dim=1) for part in test.split(PAIRS)
+    ]
+    nearest, index = (torch.cat(parts) for parts in zip(*found, strict=True))
     values = nearest.mean(1).cpu()
     order = values.argsort(descending=True).tolist()
 
@@ -126,9 +163,10 @@ def typicality(view):
     }
 
 
-def readouts(view):
+def readouts(view, count=PAIRS):
     """Return what linear read-outs of every depth do under the crop protocol (Figure 4).
 
+    count: test pictures, the first so many, None for all.
     Each is a logistic regression on the means over places of that depth's maps, standardised. A
     list over depths of `pack` with the read-out's accuracy on the test pictures.
     """
@@ -139,7 +177,7 @@ def readouts(view):
     (train, labels), (test, truth) = (
         (view.features(pixels), labels.cpu().numpy()) for pixels, labels in view.readable()
     )
-    frames = shift.frames(view.pictures[:PAIRS], "crop", view.side, SEED, view.embedded)
+    frames = shift.frames(view.pictures[:count], "crop", view.side, SEED, view.embedded)
     first, second = map(view.features, frames)
     found = []
     for depth in range(len(train)):
@@ -164,9 +202,14 @@ def _hex(values):
 OBSERVERS = {
     **{f"pairs_{name}": pairs(name) for name in shift.MAKERS},
     **{f"foretold_{name}": foretold(name) for name in shift.PROTOCOLS},
+    **{f"all_pairs_{name}": pairs(name, None) for name in shift.PROTOCOLS},
     "sizes_black": sizes("black"),
     "sizes_scale": sizes("scale"),
+    "drawn_sizes_black": drawn_sizes("black"),
+    "drawn_sizes_scale": drawn_sizes("scale"),
     "typicality": typicality,
+    "all_typicality": partial(typicality, count=None),
     "readouts": readouts,
+    "all_readouts": partial(readouts, count=None),
     "positions": bias.positions,
 }

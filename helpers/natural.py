@@ -18,8 +18,8 @@ from helpers.errors import InputError, one_of
 from helpers.models import layers
 from helpers.pictures import SEED, Pictures, in_folder, middle
 
-NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "all_birds", "cub200",
-         "flowers102", "pets")  # fmt: skip
+NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "birds_official", "all_birds",
+         "cub200", "flowers102", "pets")  # fmt: skip
 MODEL, TUNED = "pretrained", "finetuned"
 SIZES = (60, 100, 140, 180, 220)  # px of an embedded picture (azulay2019, Figure 6)
 FEW = 250  # pictures at each of these

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers import invariance, metrics, orderness, robustness
+from helpers import datasets, degrade, invariance, metrics, orderness, robustness, training
 from helpers.errors import InputError
 from helpers.models.resnet import stage_maps
 
 SCALES = (1, 2, 3, 4, 6, 8)  # px: at 28 px the largest leaves 3 x 3 blocks
 # Images; thousands of places a map are enough, and a Gram matrix grows with the square.
 LOOKED_AT = {"maps": 500, "accuracy": 1000, "stages": 40}
+RADIUS = 7  # cycles per image of the masks of ghosh2019: half of what 28 px can hold
+MASKS = ("none", "low_pass", "random_mask")
 DRAWN = 4  # maps of each stage, those that vary most
 
 
@@ -32,7 +34,36 @@ def correct(view):
 
     `metrics.bits` reads them.
     """
-    return np.packbits(view.correct()).tobytes().hex()
+    return _hex(view.correct())
+
+
+def _hex(right):
+    return np.packbits(right).tobytes().hex()
+
+
+def masked(view):
+    """Return `correct` on test images under each of `MASKS`, {mask: hex digits} (ghosh2019, §6).
+
+    The random mask is that of the run's seed, as in training under it.
+    """
+    run, found = view.run, {}
+    if run.arrangement:
+        raise InputError("observers", "masked", "use images in their natural order")
+    images = datasets.load(run.data, "test", run.test_size)
+    for kind in MASKS:
+        pixels = torch.from_numpy(degrade.apply(images.pixels, mask(kind, run.seed)))
+        labels = view.test[1]
+        predicted, _ = training.evaluate(
+            view.model, pixels.to(view.device), labels, view.standardise, run.precision
+        )
+        found[kind] = _hex(predicted == labels.cpu().numpy())
+    return found
+
+
+def mask(kind, seed):
+    """Return the `degradation` of a run under one of `MASKS`."""
+    drawn = {"none": None, "low_pass": {}, "random_mask": {"seed": seed}}[kind]
+    return {} if drawn is None else {"kind": kind, "radius": RADIUS, **drawn}
 
 
 @torch.no_grad()
@@ -127,14 +158,37 @@ def kernel_orderness(view):
     which is what Theorem 1 speaks of (null before training). Each gives, for each geometry, the
     mean over kernels and `pooled`, the value of all kernels together.
     """
+    return [{name: _kernels(w) for name, w in kinds.items()} for kinds in _layers(view)]
+
+
+@torch.no_grad()
+def kernel_above_chance(view):
+    """Return `orderness.above_chance` of each convolution's kernels, a list over layers.
+
+    `weights` and `change` as in `kernel_orderness`; each gives the mean over kernels for each
+    geometry. Unlike theirs, it is 0 where kernels have no order, whatever their size.
+    """
+    found = [
+        {
+            name: _geometries(weights, orderness.above_chance, min(weights.shape[2:]))
+            for name, weights in kinds.items()
+        }
+        for kinds in _layers(view)
+    ]
+    return [
+        {name: {k: v for k, v in means.items() if k != "maps"} for name, means in layer.items()}
+        for layer in found
+    ]
+
+
+def _layers(view):
+    """Return a list over convolutions of their `weights` and the `change` from the first ones."""
     now, before = (
         [layer.weight.detach().cpu() for layer in model.modules() if isinstance(layer, nn.Conv2d)]
         for model in (view.model, view.untrained())
     )
-    return [
-        {name: _kernels(w) for name, w in (("weights", new), ("change", new - old))}
-        for new, old in zip(now, before, strict=True)
-    ]
+    pairs = zip(now, before, strict=True)
+    return [{"weights": new, "change": new - old} for new, old in pairs]
 
 
 def _kernels(weights):
@@ -171,6 +225,8 @@ OBSERVERS = {
     "data_orderness": data_orderness,
     "map_orderness": map_orderness,
     "kernel_orderness": kernel_orderness,
+    "kernel_above_chance": kernel_above_chance,
+    "masked": masked,
     **invariance.OBSERVERS,
     **robustness.OBSERVERS,
 }

@@ -14,6 +14,7 @@ import torch
 from helpers.errors import InputError, one_of, whole
 
 GEOMETRIES = {"straight": 3, "diagonal": 2, "both": 3}  # and the smallest side in px
+SHUFFLES = 64  # of each kernel: their mean is far better known than that of a layer's kernels
 CHUNK = 1 << 17  # values worked on at once: they and their differences fit into a core's cache
 
 
@@ -46,6 +47,23 @@ def per_kernel(weights, geometry="both"):
     """
     weights = _tensor(weights)
     return per_map(weights.reshape(1, -1, *weights.shape[2:]), geometry=geometry)
+
+
+def above_chance(weights, geometry="both", shuffles=SHUFFLES, seed=0):
+    """Return each kernel's orderness above that of its own values in random places, O * I numbers.
+
+    weights: (O, I, K, K). A ratio of few values is biased: 3x3 kernels of independent normal
+    weights have a mean `per_kernel` of 0.08. The mean over random orders of the very same values,
+    `shuffles` of each kernel, has that bias too. So the difference is 0 in the mean wherever all
+    orders are equally likely, for every size and every distribution of the values.
+    """
+    weights, rng = _tensor(weights).cpu(), np.random.default_rng(seed)
+    values = weights.numpy().reshape(-1, weights.shape[2] * weights.shape[3])
+    found = np.array(per_kernel(weights, geometry))
+    chance = np.zeros_like(found)
+    for _ in range(whole("shuffles", shuffles, 1)):
+        chance += per_kernel(rng.permuted(values, axis=1).reshape(weights.shape), geometry)
+    return (found - chance / shuffles).tolist()
 
 
 def _tensor(images):

@@ -5,6 +5,8 @@ A view gives `sample(count)` (frames uint8 (n, C, H, W) and their labels) and `s
 the same draws of noise where they see the same frames, so that they can be compared in pairs.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -15,6 +17,8 @@ CHUNK = 25  # images that are perturbed at a time
 DRAWS = 10  # of each image (rodner2016, Section 4)
 MANY = 100  # where the number of draws is the question
 PICTURES = 200  # that are shown at every level
+MANY_PICTURES = 3_000  # with one draw of each, where their number decides: all of the birds
+FORETOLD = 1_000  # pictures whose deviations are foretold then
 LEVELS = {
     "rgb": (2, 4, 8, 16, 32),
     "intensity": (2, 4, 8, 16, 32),
@@ -27,6 +31,8 @@ LEVELS = {
     "upside_down": (1,),
     "left_right": (1,),
 }
+SCALED = 11  # px of 160: as much as 16 of 224, which the paper names
+MORE = LEVELS | {"translation": (*LEVELS["translation"], SCALED)}  # that many pictures are shown
 COMBINED = (("intensity", 4), ("pepper", 0.02))  # Section 5
 FILTERED = ("rgb", "pepper")  # Figure 4
 PREDICTED = {  # Figure 6
@@ -38,23 +44,29 @@ PREDICTED = {  # Figure 6
 HUES = 256  # bins of the entropy of hue
 
 
-def noise(kind):
-    """Return the observer of one degradation at all of its `LEVELS`."""
-    return lambda view: _shown(view, {f"{level:g}": [(kind, level)] for level in LEVELS[kind]})
+def noise(kind, many=False):
+    """Return the observer of one degradation at all of its `LEVELS`; of `MORE` for many pictures.
+
+    many: one draw of each of `MANY_PICTURES` in place of `DRAWS` of `PICTURES`.
+    """
+    levels = (MORE if many else LEVELS)[kind]
+    return lambda view: _shown(view, {f"{level:g}": [(kind, level)] for level in levels}, many=many)
 
 
-def combined(view):
+def combined(view, many=False):
     """Return what two degradations do, alone and one after the other (Section 5)."""
     one, other = ([step] for step in COMBINED)
-    return _shown(view, {one[0][0]: one, other[0][0]: other, "both": one + other})
+    return _shown(view, {one[0][0]: one, other[0][0]: other, "both": one + other}, many=many)
 
 
-def filtered(kind):
+def filtered(kind, many=False):
     """Return the observer of one degradation seen through each of `denoise.FILTERS`."""
 
     def observe(view):
         settings = {f"{level:g}": [(kind, level)] for level in (0, *LEVELS[kind])}
-        return {name: _shown(view, settings, clean) for name, clean in denoise.FILTERS.items()}
+        return {
+            name: _shown(view, settings, clean, many) for name, clean in denoise.FILTERS.items()
+        }
 
     return observe
 
@@ -90,6 +102,45 @@ def deviations(view):
             **{name: _hex(np.concatenate(parts)) for name, parts in found.items()}}  # fmt: skip
 
 
+def scores(view):
+    """Return how both outputs for every test picture vary under faint noise (Figure 5).
+
+    Gaussian RGB noise of sigma = 1, `MANY` draws. outputs: for each of `sensitivity.OUTPUTS`, of
+    the clean picture's top class, its standard deviation `sd` and its clean value `top`. The rest:
+    as in `deviations`.
+    """
+    frames, labels = view.sample(None)
+    found = {name: [] for name in ("hue", "contrast", "right")}
+    outputs = {name: {"sd": [], "top": []} for name in sensitivity.OUTPUTS}
+    generator = torch.Generator(view.device).manual_seed(SEED)
+    for chunk, truth in zip(frames.split(CHUNK), labels.split(CHUNK), strict=True):
+        images = chunk.to(view.device).float()
+        clean, drawn = _logits(view, images, MANY, generator)
+        label = clean.argmax(1)
+        for name, own in outputs.items():
+            own["sd"].append(_numbers(sensitivity.across(drawn, label, name).std(1)))
+            own["top"].append(_numbers(sensitivity.read(clean, label, name)))
+        found["hue"].append(_numbers(hue_entropy(images)))
+        found["contrast"].append(_numbers(images.mean(1).flatten(1).std(1)))
+        found["right"].append(_numbers(label.cpu() == truth.cpu()))
+    right = np.concatenate(found.pop("right"))
+    return {
+        "n": len(frames), "draws": MANY, "right": _bits(right),
+        **{name: _hex(np.concatenate(parts)) for name, parts in found.items()},
+        "outputs": {
+            output: {name: _hex(np.concatenate(parts)) for name, parts in own.items()}
+            for output, own in outputs.items()
+        },
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def _logits(view, images, draws, generator):
+    """Return the logits of clean images (N, K), and of draws with noise (draws, N, K)."""
+    drawn = [view.scores(degrade.draw(images, "rgb", 1, generator)) for _ in range(draws)]
+    return view.scores(images), torch.stack(drawn)
+
+
 def hue_entropy(images):
     """Return the entropy of the hues of coloured pixels, bits (N,), of images (N, 3, H, W).
 
@@ -103,16 +154,16 @@ def hue_entropy(images):
     return -(shares * shares.clamp(min=1e-12).log2()).sum(1)
 
 
-def predicted(kind):
+def predicted(kind, count=PICTURES):
     """Return the observer that foretells the deviation of one output and then measures it (Fig. 6).
 
-    Of `PICTURES` images, for both outputs of `sensitivity.OUTPUTS` and every level of `PREDICTED`:
+    Of `count` images, for both outputs of `sensitivity.OUTPUTS` and every level of `PREDICTED`:
     the square roots of the predicted second moment and variance, and for `DRAWS` and for `MANY`
     draws the root mean square change (moment) and the standard deviation (variance).
     """
 
     def observe(view):
-        frames, _ = view.sample(PICTURES)
+        frames, _ = view.sample(count)
         parts = [_foretold(view, kind, chunk.to(view.device).float(), number)
                  for number, chunk in enumerate(frames.split(CHUNK))]  # fmt: skip
         found = {"n": len(frames), "draws": [DRAWS, MANY], "outputs": {}}
@@ -166,24 +217,29 @@ def _foretold(view, kind, images, number):
 
 
 @torch.no_grad()
-def _shown(view, settings, clean=None):
+def _shown(view, settings, clean=None, many=False):
     """Return which draws of which images were right, and which kept the label of the clean image.
 
     settings: {name: [(kind, level), ...], one degradation after the other}. clean: a filter of
-    `denoise`, or None; the label to keep is then that of the filtered image. Bits, image by image
-    and draw by draw, are in hex digits; `read_bits` reads them.
+    `denoise`, or None; the label to keep is then that of the filtered image. many: see `noise`.
+    Bits, image by image and draw by draw, are in hex digits; `read_bits` reads them.
     """
-    frames, labels = view.sample(PICTURES)
+    frames, labels = view.sample(MANY_PICTURES if many else PICTURES)
+    draws = 1 if many else DRAWS
     clean = clean or (lambda images: images)
-    images, labels = frames.to(view.device).float(), labels.to(view.device)
-    top = _labels(view, clean(images))
-    found = {"n": len(frames), "draws": DRAWS, "clean": _bits(top == labels), "levels": {}}
+    labels = labels.to(view.device)
+
+    def chunks():
+        return (chunk.to(view.device).float() for chunk in frames.split(CHUNK))
+
+    top = torch.cat([_labels(view, clean(chunk)) for chunk in chunks()])
+    found = {"n": len(frames), "draws": draws, "clean": _bits(top == labels), "levels": {}}
     for name, steps in settings.items():
         generator = torch.Generator(view.device).manual_seed(SEED)
         drawn = torch.cat([
             torch.stack([_labels(view, clean(_degraded(chunk, steps, generator)))
-                         for _ in range(DRAWS)], 1)
-            for chunk in images.split(CHUNK)
+                         for _ in range(draws)], 1)
+            for chunk in chunks()
         ])  # fmt: skip
         found["levels"][name] = {"right": _bits(drawn == labels[:, None]),
                                  "kept": _bits(drawn == top[:, None])}  # fmt: skip
@@ -209,6 +265,10 @@ def _bits(flags):
     return np.packbits(np.asarray(flags.cpu() if torch.is_tensor(flags) else flags)).tobytes().hex()
 
 
+def _numbers(values):
+    return values.cpu().numpy()
+
+
 def _hex(values):
     return np.asarray(values, "<f4").tobytes().hex()
 
@@ -219,4 +279,9 @@ OBSERVERS = {
     **{f"predicted_{kind}": predicted(kind) for kind in PREDICTED},
     "noise_combined": combined,
     "deviations": deviations,
+    **{f"many_noise_{kind}": noise(kind, many=True) for kind in LEVELS},
+    **{f"many_filtered_{kind}": filtered(kind, many=True) for kind in FILTERED},
+    **{f"many_predicted_{kind}": predicted(kind, FORETOLD) for kind in PREDICTED},
+    "many_noise_combined": partial(combined, many=True),
+    "scores": scores,
 }

@@ -309,6 +309,13 @@ def test_from_side_on_every_distance_is_the_same(distance):
         ({"kind": "block_swaps", "seed": 0, "block": 29, "swaps": 1}, ("block: 29",)),
         ({"kind": "block_swaps", "seed": 0, "block": 2, "swaps": -1}, ("swaps: -1",)),
         ({"kind": "pixel_permutation", "seed": 0, "per_image": True}, ("pixel_permutation",)),
+        ({"kind": "pixel_permutation", "seed": 0, "stays": 1}, ("arrangement.stays: 1",)),
+        ({"kind": "pixel_permutation", "seed": 0, "stays": "no"}, ("arrangement.stays: 'no'",)),
+        ({"kind": "pixel_permutation", "stays": 0.5}, ("pixel_permutation", "seed")),
+        (
+            {"kind": "local_permutation", "seed": 0, "distance": 0, "stays": 0.5},
+            ("arrangement.stays: 0.5", "100 draws"),
+        ),
         ({"kind": "block_swaps", "block": 2, "swaps": 1, "per_image": True}, ("seed: None",)),
         (
             {"kind": "block_swaps", "seed": -1, "block": 2, "swaps": 1, "per_image": True},
@@ -320,6 +327,54 @@ def test_a_bad_spec_is_one_line_that_names_the_field(spec, parts):
     with pytest.raises(InputError) as error:
         arrange.from_spec(spec, 28)
     one_line(error, *parts)
+
+
+MOVING = [
+    ({"kind": "pixel_permutation"}, 28),
+    *(({"kind": "patch_permutation", "slices": slices}, 32) for slices in (2, 4, 8, 16)),
+    ({"kind": "local_permutation", "distance": 1}, 16),  # of all distances it leaves most in place
+    ({"kind": "local_permutation", "distance": 8}, 8),
+    ({"kind": "block_swaps", "block": 7, "swaps": 12}, 28),
+]
+
+
+@pytest.mark.parametrize(("spec", "side"), MOVING)
+def test_no_seed_of_a_thousand_leaves_more_in_place_than_is_allowed(spec, side):
+    """Without the limit one of 24 shuffles of four patches is the identity, for instance seed 1."""
+    for seed in range(1000):
+        index = arrange.from_spec(spec | {"seed": seed, "stays": 0.25}, side)
+        assert arrange.staying(index) <= 0.25, seed
+        assert np.array_equal(np.sort(index), np.arange(side * side))
+
+
+def test_no_image_of_a_thousand_keeps_more_than_is_allowed():
+    swaps = {"kind": "block_swaps", "block": 14, "swaps": 2, "seed": 3, "per_image": True}
+    many = arrange.from_spec(swaps, 28, 1000)
+    few = arrange.from_spec(swaps | {"stays": 0.25}, 28, 1000)
+    assert arrange.staying(many).max() == 1 and arrange.staying(few).max() <= 0.25
+    kept = arrange.staying(many) <= 0.25
+    assert np.array_equal(few[kept], many[kept])  # only what stayed was drawn again
+    assert len({row.tobytes() for row in few}) > 5
+
+
+def test_the_first_draw_counts_where_it_moves_enough_or_nothing_is_asked():
+    spec = {"kind": "patch_permutation", "slices": 2, "seed": 1}
+    assert np.array_equal(arrange.from_spec(spec, 32), np.arange(1024))  # as old records have it
+    moved = arrange.from_spec(spec | {"stays": 0.25}, 32)
+    assert np.array_equal(arrange.from_spec(spec | {"stays": 0.25}, 32), moved)
+    for seed in range(50):
+        first = arrange.from_spec(spec | {"seed": seed}, 32)
+        if arrange.staying(first) <= 0.25:
+            limited = arrange.from_spec(spec | {"seed": seed, "stays": 0.25}, 32)
+            assert np.array_equal(limited, first)
+
+
+def test_every_shuffle_that_is_allowed_is_as_likely_as_the_others():
+    spec = {"kind": "patch_permutation", "slices": 2, "stays": 0.25}
+    drawn = [tuple(arrange.from_spec(spec | {"seed": seed}, 2)) for seed in range(3400)]
+    kinds, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert len(kinds) == 9 + 8  # no patch stays, or one
+    assert chisquare(counts).pvalue > 0.001
 
 
 def test_specs_reach_their_maps_and_are_left_alone():

@@ -100,6 +100,9 @@ def test_every_network_is_a_comparison(monkeypatch):
         np.testing.assert_allclose(mac.values[:, k], wanted, atol=2e-5)
     assert all(found.names == tuple(SHARES) for found in (crop, black, mac))
     assert all(found.scale == "study" for found in (crop, black, mac))
+    for found in (crop, black, mac):  # the page shows each of them, so that it says which fail
+        assert list(found.parts) == list(SHARES)
+        np.testing.assert_array_equal(np.stack([*found.parts.values()], axis=1), found.values)
 
 
 def test_one_network_that_objects_is_enough(monkeypatch):

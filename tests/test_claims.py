@@ -194,5 +194,5 @@ def test_the_scan_of_three_pixels_is_not_uniform():
 def test_printed_means_of_table_4():
     from helpers.verdicts.ivan2019 import untrained
 
-    assert untrained.printed_mean("no training", "CNN")[0] == 0.870
-    assert untrained.printed_mean("no training", "MLP")[0] == 0.948
+    for network in ("CNN", "MLP"):  # .8702 and .9477, printed .870 and .947: rounding allows .001
+        assert untrained.excess_of_mean("no training", network)[0] == 0

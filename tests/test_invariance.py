@@ -1,12 +1,16 @@
 """What runs record about one-pixel changes, and what it reads back as."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from helpers import invariance, shift, training
+from helpers import invariance, natural, shift, training
 from helpers.invariance import OBSERVERS
+from helpers.pictures import Pictures
 from helpers.runs import Run
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -94,6 +98,45 @@ def test_every_size_is_looked_at(noise):
     assert list(map(int, found)) == [12, 16, 20, 24, 28]
     for packed in found.values():
         assert packed["n"] == 60 and not invariance.unpack(packed)[0].any()
+
+
+@pytest.mark.parametrize("name", ["pairs_crop", "pairs_scale", "typicality", "readouts"])
+def test_all_test_images_begin_with_the_first_ones(noise, name, monkeypatch):
+    """The first thousand, here 40 of 60, are seen alike, so that both kinds of records agree."""
+    seen = view(noise)
+    every = OBSERVERS[f"all_{name}"](seen)
+    few = replace(seen, test=tuple(part[:40] for part in seen.test))
+    first = OBSERVERS[name](few)
+    if name == "typicality":
+        ours, theirs = (invariance.shares(found["values"]) for found in (every, first))
+        assert len(ours) == 60 and np.abs(ours[:40] - theirs).max() < 1e-4
+        return
+    pairs = zip(every, first, strict=True) if name == "readouts" else [(every, first)]
+    for ours, theirs in pairs:
+        assert (ours["n"], theirs["n"]) == (60, 40)
+        for whole, part in zip(invariance.unpack(ours), invariance.unpack(theirs), strict=True):
+            assert np.abs(whole[:40].astype(float) - part).max() < 1e-4
+
+
+def test_pictures_are_drawn_and_not_the_first_of_a_folder(monkeypatch):
+    files = tuple((f"{k:04}.jpg", k) for k in range(1000))
+    pictures = Pictures(files, (), "made")
+    seen = natural.View(None, SimpleNamespace(names=("other",)), pictures[:0], pictures)
+    shown = []
+
+    def changes(view, protocol, size, count):
+        shown.append([label for _, label in view.pictures.files[:count]])
+        return shift.Change(*(np.zeros(9, kind) for kind in (int, float, bool, float)))
+
+    monkeypatch.setattr(invariance, "changes", changes)
+    for name in ("sizes_black", "drawn_sizes_black", "drawn_sizes_scale"):
+        assert list(OBSERVERS[name](seen)) == [str(size) for size in natural.SIZES]
+    first, *drawn = shown[:5], shown[5:10], shown[10:]
+    assert all(labels == list(range(250)) for labels in first)
+    assert drawn[0] == drawn[1] and all(labels == drawn[0][0] for labels in drawn[0])
+    # ImageNet's first 398 classes are animals: all of the first 250, and two in five of a draw
+    assert len(set(drawn[0][0])) == 250
+    assert 0.3 < np.mean(np.array(drawn[0][0]) < 398) < 0.5
 
 
 def test_typicality_is_the_mean_cosine_with_the_nearest(noise):

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import claims
 from helpers.evidence import Evidence
-from helpers.verdicts.ivan2019 import accuracy, errors
+from helpers.verdicts.ivan2019 import accuracy, errors, untrained
 
 SHUFFLED = "pixel_permutation"
 
@@ -14,7 +14,8 @@ SHUFFLED = "pixel_permutation"
 def runs(values, seeds=None, **about):
     """Return rows of an evidence table; values: test accuracy (seeds, epochs)."""
     usual = {"data": "cifar10", "model": "vgg", "depth": None, "order": "natural",
-             "channels": "all", "distance": None, "slices": None}  # fmt: skip
+             "channels": "all", "distance": None, "slices": None,
+             "observed": {}, "test": 10_000}  # fmt: skip
     return pd.DataFrame(
         {
             **usual,
@@ -51,18 +52,106 @@ def test_one_epoch_the_other_way_contradicts(planted):
     natural = np.array([[0.3, 0.9, 0.9], [0.31, 0.9, 0.91], [0.3, 0.91, 0.9]])
     permuted = np.array([[0.5, 0.6, 0.6], [0.5, 0.6, 0.61], [0.51, 0.6, 0.6]])
     mlp = np.array([[0.7, 0.71, 0.7], [0.71, 0.7, 0.7], [0.7, 0.7, 0.71]])
-    planted(table1=[
+    planted(**{"table1-mnist": [
         runs(natural, data="mnist"), runs(permuted, data="mnist", order=SHUFFLED),
         runs(mlp, data="mnist", model="mlp"), runs(mlp, data="mnist", model="mlp", order=SHUFFLED),
-    ])  # fmt: skip
+    ]})  # fmt: skip
     found = accuracy.cnn_below("study", "mnist")
     assert found.values == pytest.approx(natural - permuted)
     finding = judged("ivan-fig2", "cnn-below", found)
     assert (finding.verdict, finding.at) == ("not reproduced", "epoch 1")
     finding = judged("ivan-fig2", "mlp-above", accuracy.mlp_above("study", "mnist"))
     assert finding.verdict == "reproduced"
-    lead, _ = accuracy.natural_lead("study", "mnist")
-    assert lead == pytest.approx([0.9 - 0.71, 0.91 - 0.71, 0.91 - 0.71])  # best epochs
+    lead = accuracy.natural_lead("study", "mnist")
+    assert lead.values == pytest.approx([0.9 - 0.71, 0.91 - 0.71, 0.91 - 0.71])  # best epochs
+    assert lead.floor is None  # these records do not keep which images were right
+    late, _ = accuracy.delay("study", "mnist")
+    assert late == pytest.approx([0.1 - 0.6, 0.11 - 0.6, 0.09 - 0.61])
+
+
+def test_a_network_that_is_only_worse_does_not_learn_later(planted):
+    natural, permuted = np.array([[0.9, 0.99]] * 3), np.array([[0.7, 0.79]] * 3)
+    planted(**{"table1-mnist": [runs(natural, data="mnist"),
+                                runs(permuted, data="mnist", order=SHUFFLED)]})  # fmt: skip
+    values, _ = accuracy.delay("study", "mnist")
+    assert values == pytest.approx(np.zeros(3))
+
+
+def answered(right, **about):
+    """Return `runs` of two epochs that keep which test images are right; right: bool (seeds, N)."""
+    last = np.mean(right, axis=1)
+    rows = runs(np.stack([np.full(len(last), 0.5), last], axis=1), **about)
+    kept = [{"correct": np.packbits(own).tobytes().hex()} for own in right]
+    return rows.assign(observed=[kept[seed] for seed in rows.seed], test=right.shape[1])
+
+
+def drawn(accuracy_of, count=1000, seeds=3, shift=0):
+    """Return which images are right, bool (seeds, count): easy ones in all seeds but for luck."""
+    rng = np.random.default_rng(shift)
+    easy = np.random.default_rng(7).random(count)
+    return (easy + 0.3 * rng.normal(size=(seeds, count))) < accuracy_of
+
+
+def test_the_error_of_test_images_is_computed_where_records_keep_the_answers(planted):
+    first, second = drawn(0.7, shift=1), drawn(0.6, shift=2)
+    planted(**{"table1-cifar10": [answered(first), answered(second, order=SHUFFLED)]})
+    found = accuracy.drop("study", "cifar10")
+    each = first.astype(float) - second
+    assert found.values == pytest.approx(first.mean(axis=1) - second.mean(axis=1))
+    assert found.floor == pytest.approx(np.mean(each.std(axis=1, ddof=1)) / 1000**0.5)
+    assert 0 < found.shared < found.floor
+    epochs = accuracy.cnn_below("study", "cifar10")
+    assert epochs.floor[1] == pytest.approx(found.floor)
+    assert epochs.floor[0] > found.floor  # half right, an image says least
+    assert epochs.shared.shape == epochs.floor.shape == (2,)
+
+
+def test_a_trend_has_the_errors_of_its_steps_and_ends(planted):
+    levels = {1: 0.95, 2: 0.9, 4: 0.8, 8: 0.7, 16: 0.65, 32: 0.6}
+    right = {count: drawn(share, shift=count) for count, share in levels.items()}
+    kinds = {1: {}, 32: {"order": SHUFFLED}}
+    planted(figure8=[
+        answered(own, **kinds.get(count, {"order": "patch_permutation", "slices": count}))
+        for count, own in right.items()
+    ])  # fmt: skip
+    found = accuracy.slices("study")
+    assert found.values.shape == (3, 6) and found.names[:2] == ("1 slice", "2 slices")
+    ends = right[1].astype(float) - right[32]
+    assert len(found.floor) == len(found.shared) == 6
+    assert found.floor[-1] == pytest.approx(np.mean(ends.std(axis=1, ddof=1)) / 1000**0.5)
+    step = right[2].astype(float) - right[4]
+    assert found.floor[1] == pytest.approx(np.mean(step.std(axis=1, ddof=1)) / 1000**0.5)
+    assert judged("ivan-fig8", "falls", found).overall[0] == pytest.approx(ends.mean())
+    four = accuracy.four_slices("study")
+    assert four.values == pytest.approx(right[1].mean(axis=1) - right[4].mean(axis=1))
+
+
+def test_losses_on_three_test_sets_have_errors_that_add_up(planted):
+    shares = {"mnist": 0.9, "fashion_mnist": 0.8, "cifar10": 0.6}
+    tables = {
+        f"table1-{data}": [answered(drawn(0.95, shift=k), data=data),
+                           answered(drawn(share, shift=k + 9), data=data, order=SHUFFLED)]
+        for k, (data, share) in enumerate(shares.items())
+    }  # fmt: skip
+    planted(**tables)
+    found = accuracy.drops("study")
+    own = [accuracy.drop("study", data).floor for data in ("cifar10", "fashion_mnist", "mnist")]
+    assert found.floor == pytest.approx(
+        [np.hypot(own[0], own[1]), np.hypot(own[1], own[2]), np.hypot(own[0], own[2])]
+    )
+    assert (np.diff(found.values.mean(axis=0)) < 0).all()
+    assert accuracy.pairs_without_loss("study") == (0, "study")
+
+
+def test_the_rate_of_the_paper_is_judged_on_its_own_experiment(planted):
+    high, low = np.array([[0.3, 0.6]] * 3), np.array([[0.2, 0.4]] * 3)
+    networks = {("vgg", "natural"): high, ("mlp", "natural"): low,
+                ("vgg", SHUFFLED): low, ("mlp", SHUFFLED): high}  # fmt: skip
+    planted(**{accuracy.OWN_RATE: [runs(c, model=m, order=o) for (m, o), c in networks.items()]})
+    lead = accuracy.natural_lead("study", "cifar10", accuracy.OWN_RATE)
+    assert lead.values == pytest.approx(np.full(3, 0.2))
+    every = accuracy.mlp_above("study", "cifar10", accuracy.OWN_RATE)
+    assert every.values == pytest.approx(np.array([[0.1, 0.2]] * 3))
 
 
 def test_networks_are_paired_by_seed(planted):
@@ -88,13 +177,12 @@ def test_the_largest_distance_is_paired_with_the_full_permutation_by_seed(plante
             runs([[0.2, 0.3], [0.4, 0.1]], **local, distance=32),
             runs([[0.9], [0.9]], **local, distance=32, channels="red"),
         ],
-        table1=[
+        **{"table1-cifar10": [
             runs([[0.1], [0.28], [0.37]], seeds=[2, 0, 1], order=SHUFFLED),
             runs([[0.1], [0.1], [0.1]], order=SHUFFLED, model="mlp"),
-            runs([[0.1], [0.1], [0.1]], order=SHUFFLED, data="mnist"),
-        ],
+        ]},
     )  # fmt: skip
-    values, _ = accuracy.full_level("study")
+    values = accuracy.full_level("study").values
     assert values == pytest.approx([0.30 - 0.28, 0.40 - 0.37])
 
 
@@ -103,13 +191,16 @@ def test_red_is_compared_with_both_others_at_every_distance(planted):
         far = runs([[at_32]] * 2, order="local_permutation", distance=32, channels=name)
         return [runs([[at_0]] * 2, channels=name), far]
 
-    planted(figure10=[*channel("red", 0.3, 0.2), *channel("green", 0.35, 0.28),
-                      *channel("blue", 0.4, 0.19)])  # fmt: skip
+    single = [*channel("red", 0.3, 0.2), *channel("green", 0.35, 0.28), *channel("blue", 0.4, 0.19)]
+    planted(**{"figure10-channels": single, "figure10": channel("all", 0.5, 0.3)})
     found = accuracy.red_worst("study")
     assert found.names == ("green, D = 0", "green, D = 32", "blue, D = 0", "blue, D = 32")
     assert found.values[0] == pytest.approx([0.05, 0.08, 0.1, -0.01])
     spread = accuracy.spread("study")
     assert spread.names == ("D = 32", "D = 0") and spread.values[0] == pytest.approx([0.09, 0.1])
+    gaps, _ = accuracy.gaps("study")
+    assert gaps[0] == pytest.approx([0.5 - 0.35, 0.3 - 0.67 / 3])
+    assert accuracy.channel_cost("study").values == pytest.approx([0.15, 0.15])
 
 
 def confusion(right=0.7, seeds=3, **rates):
@@ -157,6 +248,22 @@ def test_cat_and_dog_are_compared_with_every_other_pair(monkeypatch):
     finding = judged("ivan-fig14", "catdog-natural", errors.cat_dog("study", "natural"))
     assert (finding.verdict, finding.at) == ("not reproduced", "deer and frog")
     assert finding.estimate == pytest.approx(0.135 - 0.25, abs=0.02)
+
+
+def test_every_class_is_compared_with_cats(monkeypatch):
+    counts = confusion(0.6, _3_3=0.4)
+    monkeypatch.setattr(errors, "_counts", lambda *_: (counts, "study"))
+    found = errors.cat_worst("study", "natural")
+    assert found.values.shape == (3, 9) and "cat against cat" not in found.names
+    assert judged("ivan-fig14", "cat-natural", found).verdict == "reproduced"
+
+
+def test_a_printed_mean_may_be_off_by_what_rounding_allows(monkeypatch):
+    row = {"numbers": {"MLP mean r": 0.947}, "printed": {"MLP": [0.9477] * 10}}
+    monkeypatch.setattr(claims, "row", lambda _: ("ivan2019", row))
+    assert untrained.excess_of_mean("study", "MLP")[0] == 0
+    row["printed"]["MLP"] = [0.9485] * 10
+    assert untrained.excess_of_mean("study", "MLP")[0] == pytest.approx(0.0005)
 
 
 def test_equal_errors_do_not_make_cat_and_dog_the_largest(monkeypatch):

@@ -1,5 +1,6 @@
 """Spatial orderness: it is what counting every triple one by one gives, and no more memory."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -220,6 +221,40 @@ def test_a_kernel_by_itself_is_one_image_by_itself(geometry, side):
     alone = [by_hand(kernel[None, None].numpy(), geometry) for kernel in weights.flatten(0, 1)]
     assert found == pytest.approx(alone, abs=1e-12)
     assert len({round(value, 6) for value in found}) == 6
+
+
+@pytest.mark.parametrize("draw", ("normal", "exponential", "uniform"))
+@pytest.mark.parametrize("side", (3, 5, 9))
+def test_kernels_without_order_are_at_chance_whatever_their_size(side, draw):
+    weights = getattr(np.random.default_rng(2), draw)(size=(3000, 1, side, side))
+    plain, above = orderness.per_kernel(weights), orderness.above_chance(weights, shuffles=8)
+    error = np.std(above, ddof=1) / 3000**0.5
+    assert abs(np.mean(above)) < 4 * error
+    if side == 3 and draw == "normal":
+        assert np.mean(plain) == pytest.approx(0.084, abs=0.02)  # the bias that is taken away
+    assert np.mean(plain) > np.mean(above)
+
+
+def test_chance_is_the_mean_over_all_orders_of_a_kernels_values():
+    kernel = np.array([1.0, 3.0, 4.0, 9.0])
+    every = [np.reshape(order, (1, 1, 2, 2)) for order in itertools.permutations(kernel)]
+    chance = np.mean([orderness.per_kernel(order, "diagonal") for order in every])
+    own = kernel.reshape(1, 1, 2, 2)
+    (found,) = orderness.above_chance(own, "diagonal", shuffles=4000)
+    assert found == pytest.approx(orderness.per_kernel(own, "diagonal")[0] - chance, abs=0.02)
+
+
+def test_order_stays_above_chance_and_no_variation_has_no_value():
+    weights = np.stack([ramp(5, 5)[0], np.full((1, 5, 5), 7), ramp(5, 5)[0]]).astype(np.float32)
+    before = weights.copy()
+    found = orderness.above_chance(weights)
+    assert found[0] > 1 and math.isnan(found[1]) and len(found) == 3
+    assert np.array_equal(weights, before)
+    assert found == pytest.approx(orderness.above_chance(weights), nan_ok=True)  # a fixed seed
+    assert found != orderness.above_chance(weights, seed=1)
+    with pytest.raises(InputError) as error:
+        orderness.above_chance(weights, shuffles=0)
+    one_line(error, "shuffles", "0")
 
 
 # Chunks and memory.

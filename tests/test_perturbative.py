@@ -8,7 +8,7 @@ from torchvision.models import resnet18, resnet50
 from helpers import models
 from helpers.errors import InputError
 from helpers.models.local_binary import LocalBinary
-from helpers.models.perturbative import Perturbation
+from helpers.models.perturbative import Filtered, Perturbation
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -157,6 +157,46 @@ def test_noise_in_the_first_layer_has_its_own_masks():
     assert model(torch.zeros(2, *COLOUR)).shape == (2, 10)
 
 
+# Fixed random filters in the place of masks.
+
+
+def test_random_filters_learn_as_many_numbers_as_masks():
+    masks, filters = (
+        count("pnn", width=8, **how) for how in ({"level": 0.1}, {"fixed": "filters"})
+    )
+    assert masks == filters
+
+
+def test_the_layer_of_random_filters_is_a_fixed_convolution_a_relu_and_a_learnt_mix():
+    torch.manual_seed(0)
+    layer = Filtered(3, 2, norm=False)
+    x = torch.randn(4, 3, 5, 5)
+    maps = torch.stack([
+        sum(torch.nn.functional.conv2d(x[:, c : c + 1], layer.filters[i : i + 1, c : c + 1],
+                                       padding=1)[:, 0] for c in range(3)).clamp(min=0)
+        for i in range(3)
+    ], 1)  # fmt: skip
+    weight, bias = layer.combine.weight[:, :, 0, 0], layer.combine.bias
+    expected = torch.einsum("ti,nihw->nthw", weight, maps) + bias[:, None, None]
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+def test_random_filters_are_fixed_saved_and_of_hes_law():
+    model = build(fixed="filters", width=32)
+    filters = {name: v for name, v in model.state_dict().items() if name.endswith("filters")}
+    assert len(filters) == 16
+    assert not any(name.endswith("filters") for name, _ in model.named_parameters())
+    before = {name: v.clone() for name, v in filters.items()}
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.train()(torch.randn(4, *COLOUR)).square().mean().backward()
+    optimiser.step()
+    for name, v in filters.items():
+        assert torch.equal(before[name], v)
+        assert v.std().item() == pytest.approx((2 / (9 * v.shape[1])) ** 0.5, rel=0.05)
+    x, other = torch.randn(2, *COLOUR), build(fixed="filters", width=32, seed=1)
+    assert not torch.allclose(model.eval()(x), other(x))
+
+
 # Local binary layers.
 
 
@@ -196,6 +236,9 @@ def test_the_local_binary_layer_is_equation_1():
         ("resnet", {"width": 0}, "width"),
         ("lbcnn", {"density": 0}, "density"),
         ("pnn", {"nois": 1}, "nois"),
+        ("pnn", {"fixed": "noise"}, "fixed"),
+        ("pnn", {"fixed": "filters", "level": 0.1}, "level"),
+        ("pnn", {"fixed": "filters", "stem": "noise"}, "stem"),
     ),
 )
 def test_bad_arguments_are_one_line(name, arguments, part):

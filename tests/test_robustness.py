@@ -66,6 +66,20 @@ def test_levels_are_all_there_and_the_same_twice():
     assert (found["n"], found["draws"]) == (28, 10)
 
 
+def test_many_pictures_have_one_draw_each(monkeypatch):
+    monkeypatch.setattr(robustness, "PICTURES", 10)
+    seen = view(range(20, 240, 4), noise=15)
+    few, many = (robustness.noise("rgb", many=many)(seen) for many in (False, True))
+    assert (few["n"], few["draws"], many["n"], many["draws"]) == (10, 10, 55, 1)
+    assert robustness.read_bits(many, "right", "32").shape == (55, 1)
+    assert list(robustness.noise("translation", many=True)(seen)["levels"])[-1] == "11"
+    assert robustness.combined(seen, many=True)["draws"] == 1
+    assert robustness.filtered("rgb", many=True)(seen)["none"] == many | {
+        "levels": {"0": robustness.filtered("rgb", many=True)(seen)["none"]["levels"]["0"]}
+        | many["levels"]
+    }
+
+
 def test_two_degradations_are_one_after_the_other():
     seen = view(range(120, 140), noise=3)
     found = robustness.combined(seen)
@@ -100,6 +114,23 @@ def test_deviations_are_those_of_the_mean():
     assert 0.6 < (sd / expected).mean() < 1.4
     assert (robustness.read(found["hue"]) == 0).all()  # grey images
     assert metrics.bits(found["right"], 4).tolist() == [True, True, True, True]
+
+
+def test_both_outputs_vary_as_the_mean_does():
+    """A logit by steep / SIDE whatever the picture, a probability by 2 p (1 - p) times that."""
+    steep = 0.05
+    found = robustness.scores(view([100, 128, 160, 128], steep=steep))
+    assert found["draws"] == robustness.MANY and set(found["outputs"]) == set(sensitivity.OUTPUTS)
+    read = {output: {name: robustness.read(text) for name, text in own.items()}
+            for output, own in found["outputs"].items()}  # fmt: skip
+    assert read["logit"]["sd"] == pytest.approx(steep / SIDE, rel=0.3)
+    top = read["probability"]["top"]
+    assert read["probability"]["sd"] == pytest.approx(2 * top * (1 - top) * steep / SIDE, rel=0.3)
+    assert 1 / (1 + np.exp(-2 * read["logit"]["top"])) == pytest.approx(top, abs=1e-4)
+    older = robustness.deviations(view([100, 128, 160, 128], steep=steep))
+    assert [found[k] for k in ("hue", "contrast", "right")] == [
+        older[k] for k in ("hue", "contrast", "right")
+    ]
 
 
 def test_entropy_of_hue():

@@ -29,11 +29,23 @@ CELLS = {  # statement: the filter, kind and level that decide it, and which sig
     ("rod-fig4-gauss", "steadier"): (remedies.LARGE, "rgb", 32, 1),
     ("rod-fig4-closing", "rgb"): (remedies.CLOSING, "rgb", 32, 1),
     ("rod-fig4-closing", "pepper"): (remedies.CLOSING, "pepper", 0.08, 1),
+    ("rod-fig4-closing", "slight-rgb"): (remedies.CLOSING, "rgb", 32, -1),
+    ("rod-fig4-closing", "slight-pepper"): (remedies.CLOSING, "pepper", 0.08, -1),
     ("rod-fig4-closing", "gauss-rgb"): (remedies.SMALL, "rgb", 32, 1),
     ("rod-fig4-closing", "gauss-pepper"): (remedies.SMALL, "pepper", 0.08, 1),
 }
+BEYOND = {  # statement: the gain with which it is compared, with the sign of the statement
+    ("rod-fig4-gauss", "mild-rgb"): 0.01,
+    ("rod-fig4-gauss", "mild-pepper"): 0.01,
+    ("rod-fig4-closing", "slight-rgb"): 0.1,
+    ("rod-fig4-closing", "slight-pepper"): 0.1,
+}
 DROPOUT = {"clean": ("rgb", 0, -1), "rgb": ("rgb", 32, 1), "pepper": ("pepper", 0.08, 1)}
-SIGNS = {("rod-fig5", "contrast"): -1, ("rod-fig5", "confident"): 1, ("rod-entropy", "hue"): -1}
+GREAT = {"clean": 0, "rgb": 0.1, "pepper": 0.1}  # what it has to cost or gain at least
+SIGNS = {(row, name + how): sign
+         for how in ("", "-probability")
+         for (row, name), sign in {("rod-fig5", "contrast"): -1, ("rod-fig5", "confident"): 1,
+                                   ("rod-entropy", "hue"): -1}.items()}  # fmt: skip
 PROPERTY = {"contrast": "contrast", "confident": "top", "hue": "hue"}
 UNITS = {"contrast": 30, "top": 1, "hue": 3}  # with which intervals are wider than the resolution
 
@@ -42,16 +54,19 @@ UNITS = {"contrast": 30, "top": 1, "hue": 3}  # with which intervals are wider t
 def plant(monkeypatch):
     """Return a function that puts experiments in the place of all evidence.
 
-    Each is a list of what networks saw, seed by seed.
+    Each is a list of what networks saw, seed by seed; usual: those without dropout of `dropped`.
     """
 
     def put(scales=None, **experiments):
         def of(_paper, name, _preset):
+            arms = {name: {"dropout": 0.1} if name == "dropped" else {}}
+            arms |= {"usual": {}} if name == "dropped" else {}
             rows = [
-                {"key": f"{name} {seed}", "epoch": 1, "seed": seed, "model": "finetuned",
-                 "data": "birds", "arguments": {"name": "squeezenet1_1"}, "source": "planted",
-                 "observed": observed}
-                for seed, observed in enumerate(experiments.get(name, []))
+                {"key": f"{arm} {seed}", "epoch": 1, "seed": seed, "model": "finetuned",
+                 "data": "birds", "arguments": {"name": "squeezenet1_1"} | arguments,
+                 "source": "planted", "observed": observed}
+                for arm, arguments in arms.items()
+                for seed, observed in enumerate(experiments.get(arm, []))
             ]  # fmt: skip
             frame = pd.DataFrame(rows, columns=None if rows else ["key", "epoch"])
             return evidence.Evidence((scales or {}).get(name, "study"), frame, frame, {})
@@ -128,7 +143,8 @@ def test_every_measure_is_tested():
 @pytest.mark.parametrize("row, statement", CELLS)
 def test_filters(row, statement, effect, plant):
     *place, sign = CELLS[row, statement]
-    plant(filtered=filters(cell(*place, effect=sign * effect)))
+    beyond = BEYOND.get((row, statement), 0)
+    plant(filtered=filters(cell(*place, effect=sign * effect + beyond)))
     found = stated(row, statement)
     assert (found.verdict, found.n) == (VERDICTS[effect], N)
     assert found.estimate == pytest.approx(effect, abs=0.03)
@@ -170,20 +186,32 @@ def test_curves_behind_filters(plant):
 def test_dropout(statement, effect, plant):
     """Over trainings: twelve, since two or three leave an interval wider than the effect."""
     *place, sign = DROPOUT[statement]
-    dropped = networks(cell(*place, effect=sign * effect), seeds=12)
-    plant(dropped=dropped, curves=networks(cell(), seeds=12, other=100))
+    dropped = networks(cell(*place, effect=sign * effect + GREAT[statement]), seeds=12)
+    plant(dropped=dropped, usual=networks(cell(), seeds=12, other=100))
     found = stated("rod-fig4-dropout", statement)
     assert (found.verdict, found.n, found.parts) == (VERDICTS[effect], 12, ())
     assert found.estimate == pytest.approx(effect, abs=0.04)
-    others = [stated("rod-fig4-dropout", other) for other in DROPOUT if other != statement]
-    assert all(other.estimate == pytest.approx(0, abs=0.04) for other in others)
+    for other in set(DROPOUT) - {statement}:
+        estimate = stated("rod-fig4-dropout", other).estimate
+        assert estimate == pytest.approx(-GREAT[other], abs=0.04)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.0, "undecided"), (-0.2, "reproduced"),
+                                              (0.2, "not reproduced")])  # fmt: skip
+def test_dropout_is_of_no_use_in_faint_noise(gain, verdict, plant):
+    plant(dropped=networks(cell("rgb", 4, effect=gain), seeds=12),
+          usual=networks(cell(), seeds=12, other=100))  # fmt: skip
+    found = remedies.mild_dropout("study")
+    assert found.values.mean() == pytest.approx(0.01 - gain, abs=0.04)
+    (said,) = (s for s in claims.statements("rod-concl") if s["id"] == "mild")
+    assert claims.judge(said, found).verdict == verdict
 
 
 def test_dropout_counts_trainings_or_pictures(plant):
     """The floor is what the pictures alone give, and the pictures at hand have an interval too."""
     effects = [cell("rgb", 32, effect=effect) for effect in (0.1, 0.3)]
     dropped = [networks(effect, seeds=1)[0] for effect in effects]
-    plant(dropped=dropped, curves=networks(cell(), seeds=3, other=100))
+    plant(dropped=dropped, usual=networks(cell(), seeds=3, other=100))
     values, scale, floor, names, parts, _ = remedies.dropout_gain("study", "rgb", 32)
     assert (scale, names, parts) == ("study", (), {})  # the third seed has no partner
     assert values == pytest.approx([0.1, 0.3], abs=0.04)
@@ -194,19 +222,17 @@ def test_dropout_counts_trainings_or_pictures(plant):
     assert costs == pytest.approx(-remedies.dropout_gain("study", "rgb", 0).values)
 
 
-def test_dropout_needs_both_networks_at_one_scale(plant):
-    seen = networks(cell())
-    for given in ({"dropped": seen}, {"curves": seen}):
+def test_dropout_needs_networks_of_both_kinds(plant):
+    for given in ({"dropped": networks(cell())}, {"usual": networks(cell())}):
         plant(**given)
-        assert remedies.dropout_gain("study", "rgb", 32)[0] is None
-        assert remedies.dropout_curves("study", "rgb")[0].keys() <= {"as usual"}
-    plant(scales={"curves": "paper"}, dropped=seen, curves=seen)
-    found = remedies.dropout_gain("study", "rgb", 32)
-    assert found.values is None and "study" in found.scale
+        assert remedies.dropout_gain("study", "rgb", 32)[:2] == (
+            None, "needs trainings of both kinds"
+        )  # fmt: skip
+        assert remedies.dropout_curves("study", "rgb")[0] == {}
 
 
 def test_curves_with_dropout(plant):
-    plant(dropped=networks(lambda kind, level: 0.8), curves=networks(lambda kind, level: 0.6))
+    plant(dropped=networks(lambda kind, level: 0.8), usual=networks(lambda kind, level: 0.6))
     curves, levels = remedies.dropout_curves("study", "pepper")
     assert curves["with dropout"].shape == (2, len(levels))
     assert_allclose(curves["with dropout"] - curves["as usual"], 0.2, atol=0.08)
@@ -239,25 +265,56 @@ def test_no_effect_has_no_crossing(plant):
 # The most and the least sensitive pictures.
 
 
-def deviations(effects, n=600, seed=0, units=None):
-    """Return what `robustness.deviations` saw: properties that rise with sensitivity by effects.
+def deviations(effects, n=600, seed=0, units=None, logits=True):
+    """Return what `robustness.scores` saw: properties that rise with sensitivity by effects.
 
-    units: {property: what to multiply it by}.
+    units: {property: what to multiply it by}. logits: whether the record has them; older ones, of
+    `robustness.deviations`, do not.
     """
     rng = np.random.default_rng(seed)
     rank = rng.permutation(n) / n
     values = {name: 5 + effects.get(name, 0) * rank + 0.2 * rng.normal(size=n)
               for name in ("top", "hue", "contrast")}  # fmt: skip
     values = {name: own * (units or {}).get(name, 1) for name, own in values.items()}
-    values = {"sd": 0.01 * rank, **values}
-    found = {name: np.asarray(v, "<f4").tobytes().hex() for name, v in values.items()}
-    return [{"deviations": found | {"n": n, "draws": 10, "right": "ff" * (n // 8)}}]
+    found = {name: hexed(values[name]) for name in ("hue", "contrast")}
+    found |= {"n": n, "draws": 10, "right": "ff" * (n // 8)}
+    own = {"sd": hexed(0.01 * rank), "top": hexed(values["top"])}
+    if not logits:
+        return [{"deviations": found | own}]
+    other = {"sd": hexed(0.1 * rank), "top": hexed(rng.normal(size=n))}
+    return [{"scores": found | {"outputs": {"probability": own, "logit": other}}}]
+
+
+def hexed(values):
+    return np.asarray(values, "<f4").tobytes().hex()
+
+
+def test_older_records_have_probabilities_only(plant):
+    plant(varied=deviations({"hue": 1}, logits=False))
+    for row, statement in SIGNS:
+        found = stated(row, statement)
+        assert (found.verdict == "not run") == ("probability" not in statement)
+    assert "output" in stated("rod-fig5", "contrast").why
+    assert remedies.rank_sum("study") is None
+    assert remedies.rank_sum("study", output="probability") < 1e-10
+
+
+def test_ends_go_by_the_output_that_is_asked_for(plant):
+    seen = deviations({})
+    outputs = seen[0]["scores"]["outputs"]
+    outputs["logit"]["sd"] = hexed(-robustness.read(outputs["probability"]["sd"]))
+    plant(varied=seen)
+    most, least = remedies.extremes("study")
+    other = remedies.extremes("study", "probability")
+    assert set(most) == set(other[1]) and set(least) == set(other[0])
+    both = (remedies.varied("study", output)[0]["top"] for output in ("logit", "probability"))
+    assert_allclose(*both)  # confidence is a probability, whatever the score is
 
 
 @pytest.mark.parametrize("effect", VERDICTS)
 @pytest.mark.parametrize("row, statement", SIGNS)
 def test_ends(row, statement, effect, plant):
-    name = PROPERTY[statement]
+    name = PROPERTY[statement.removesuffix("-probability")]
     plant(varied=deviations({name: SIGNS[row, statement] * effect * 3}, units=UNITS))
     found = stated(row, statement)
     assert (found.verdict, found.n) == (VERDICTS[effect], remedies.EXTREME)

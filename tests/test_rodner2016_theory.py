@@ -9,20 +9,13 @@ from helpers import claims, degrade, sensitivity, verdicts
 from helpers.verdicts.rodner2016 import exact, moves, pepper, reach, theory
 
 HOLD = {  # statements that hold as said: an error, within the limit of the claim
-    "rod-eq1-2": ("first", "pass", "shapes", "trace", "parts"),
+    "rod-eq1-2": ("first", "pass", "shapes", "trace", "mean", "parts"),
     "rod-eq-gauss": ("identity", "score", "drawn", "curved"),
-    "rod-eq3-4": ("v", "matrix", "score", "drawn", "spread", "channels", "channel-spread", "both",
-                  "raw", "limit"),
+    "rod-eq3-4": ("v", "matrix", "score", "drawn", "variance", "spread", "channels",
+                  "channel-spread", "both", "raw", "limit"),
     "rod-eq5": ("ramp", "smooth", "sided", "slopes", "central"),
 }  # fmt: skip
 EFFECTS = {"rod-eq3-4": ("centred", "faint"), "rod-eq5": ("white",)}
-CORRECT = {("rod-eq1-2", "mean"): (2, 3), ("rod-eq3-4", "variance"): (0.9, 1.9)}  # and implied
-VERDICTS = {
-    "rod-eq1-2": "paper in error",
-    "rod-eq-gauss": "reproduced",
-    "rod-eq3-4": "paper in error",
-    "rod-eq5": "reproduced",
-}
 
 
 def pairs(table):
@@ -37,7 +30,7 @@ def stated(row, statement):
 
 
 def test_every_measure_is_tested():
-    tested = pairs(HOLD) + pairs(EFFECTS) + list(CORRECT)
+    tested = pairs(HOLD) + pairs(EFFECTS)
     assert sorted(tested) == sorted(pairs(theory.MEASURES))
 
 
@@ -56,17 +49,18 @@ def test_effects_are_there(row, statement):
     assert found.low > 0 and found.verdict == "reproduced"
 
 
-@pytest.mark.parametrize("row, statement", CORRECT)
-def test_corrected_figures(row, statement):
-    said, found = stated(row, statement)
-    assert (found.estimate, said["implied"]) == CORRECT[row, statement]
-    assert found.verdict == "paper in error"
-
-
-@pytest.mark.parametrize("row", VERDICTS)
+@pytest.mark.parametrize("row", HOLD)
 def test_verdicts(row):
     found = verdicts.verdict(row, "smoke")
-    assert (found.verdict, found.about) == (VERDICTS[row], "paper")
+    assert (found.verdict, found.about) == ("reproduced", "paper")
+
+
+def test_the_mean_moves_under_pepper_noise_only():
+    """By half of the root of the score in places, so that the assumption is no small matter."""
+    moved = {name: abs(theory.means(name)).max() for name in theory.CASES}
+    assert moved["rgb"] < 1e-12 and moved["translation"] < 1e-12
+    assert moved["pepper_pixels"] > 0.3
+    assert pepper.ten_pixels() == [[1.9, 0.9], [1.9, 0.9]]
 
 
 # The tools, against closed forms and draws.

@@ -86,6 +86,13 @@ def test_birds_are_split_by_their_lists():
     assert [tuple(picture.shape) for picture in train] == [(3, 6, 8)] * 2
 
 
+def test_the_official_split_of_the_birds_is_the_other_way_round():
+    train, test, _ = birds()
+    official = natural.splits("birds_official", None)
+    assert official[0].files == test.files and official[1].files == train.files
+    assert official[2] == train.fingerprint() != test.fingerprint()
+
+
 @pytest.mark.parametrize(
     ("name", "lines"),
     [

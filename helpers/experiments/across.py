@@ -5,18 +5,19 @@ from dataclasses import replace
 from helpers.experiments import azulay2019
 from helpers.experiments.rodner2016 import HERE
 
-FORETOLD = tuple(pairs.replace("pairs", "foretold") for pairs in azulay2019.PAIRS)
+WANTED = (*azulay2019.FORETOLD, *azulay2019.PAIRS, "typicality")
 
 
 def moved(preset, seeds=None):
     """Return networks trained here, with what is foretold, what happens, and typicality.
 
-    The plain ones of azulay2019, Section 5.1.
+    The plain ones of azulay2019, Section 5.1. Where these look at all of it by themselves they are
+    the very same runs, so that no network is trained twice.
     """
-    plain = [
-        run for run in azulay2019.samplings(preset, seeds) if run.model_args["sampling"] == "max"
+    return [
+        run if set(WANTED) <= set(run.observers) else replace(run, observers=WANTED)
+        for run in azulay2019.plain(preset, seeds)
     ]
-    return [replace(run, observers=(*FORETOLD, *azulay2019.PAIRS, "typicality")) for run in plain]
 
 
 def moved_by_others(preset):

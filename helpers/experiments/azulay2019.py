@@ -14,8 +14,11 @@ LITE = ("squeezenet1_1", "efficientnet_lite0", "efficientnet_lite1", "efficientn
 THEIRS = ("vgg16", "resnet50", "densenet121", "inception_resnet_v2")  # the paper's, 1.7 GB
 SAMPLINGS = ("max", "bin3", "bin5", "aps")
 AUGMENTS = ("none", "crop_flip", "square", "black")
+HERE = ("study", "long")  # presets at which networks that others trained are those at hand
 TORUS = (("max", "circular"), ("aps", "circular"), ("none", "circular"), ("none", "zeros"))
 PAIRS = tuple(f"pairs_{protocol}" for protocol in PROTOCOLS)
+ALL_PAIRS = tuple(f"all_pairs_{protocol}" for protocol in PROTOCOLS)
+FORETOLD = tuple(f"foretold_{protocol}" for protocol in PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,38 @@ class Scale:
     epochs: int
     seeds: int
     pictures: int
+    free_epochs: int | None = None
+    every: bool = False
 
 
 SCALES = {
     "smoke": Scale(128, 100, width=4, narrow=4, epochs=1, seeds=2, pictures=4),
     "quick": Scale(1_000, 500, width=8, narrow=4, epochs=2, seeds=2, pictures=20),
     "study": Scale(10_000, 2_000, width=16, narrow=8, epochs=6, seeds=3, pictures=1_000),
-    "paper": Scale(None, None, width=64, narrow=64, epochs=100, seeds=5, pictures=1_000),
-}
+    "long": Scale(None, None, width=32, narrow=16, epochs=20, seeds=3, pictures=1_000,
+                  free_epochs=16, every=True),
+    "paper": Scale(None, None, width=64, narrow=64, epochs=100, seeds=5, pictures=1_000,
+                   every=True),
+}  # fmt: skip
+
+
+def plain(preset, seeds=None):
+    """Return plain networks, which do not blur (Figures 4, 8, 12).
+
+    They are among those of `samplings` and of `augmentations`. At `long` they are also asked what
+    `across` asks.
+    """
+    return [_wide(preset, seed) for seed in range(seeds or _scale(preset).seeds)]
 
 
 def samplings(preset, seeds=None):
-    """Return networks that blur before they subsample, or do not (Section 5.1; Figures 4, 8, 9)."""
+    """Return networks that blur before they subsample, or do not (Section 5.1; Figure 9).
+
+    At `long` there are the two that the paper speaks of.
+    """
     drawn = range(seeds or _scale(preset).seeds)
-    return [_wide(preset, seed, sampling) for seed in drawn for sampling in SAMPLINGS]
+    kinds = ("max", "bin5") if get(preset).name == "long" else SAMPLINGS
+    return [_wide(preset, seed, sampling) for seed in drawn for sampling in kinds]
 
 
 def augmentations(preset, seeds=None):
@@ -59,9 +80,9 @@ def augmentations(preset, seeds=None):
 def subsampling_free(preset, seeds=None):
     """Return networks with and without subsampling, on a torus or with zeros (Figure 11)."""
     scale = _scale(preset)
+    seen = ("pairs_circular", "pairs_black", "sizes_black", *(["correct"] * scale.every))
     return [
-        _run(preset, seed, scale.narrow, sampling, ("pairs_circular", "pairs_black", "sizes_black"),
-             padding=padding)
+        _run(preset, seed, scale.narrow, sampling, seen, scale.free_epochs, padding=padding)
         for seed in range(seeds or scale.seeds)
         for sampling, padding in TORUS
     ]  # fmt: skip
@@ -73,25 +94,29 @@ def protocols(preset):
 
 
 def embedded_sizes(preset):
-    """Return the same with embedded pictures of several sizes (Section 4, Figure 6)."""
-    return _pretrained(preset, ("sizes_black", "sizes_scale"))
+    """Return the same with embedded pictures of several sizes (Section 4, Figure 6).
+
+    The smaller presets show the first pictures of the folder, all of which are animals.
+    """
+    which = "drawn_sizes" if _scale(preset).every else "sizes"
+    return _pretrained(preset, (f"{which}_black", f"{which}_scale"))
 
 
 def birds(preset):
-    """Return networks read out at every depth, on bird species (Figure 4), at `study` only.
+    """Return networks read out at every depth, on bird species (Figure 4), at `study` and `long`.
 
     The read-outs are trained on the 100 classes of CUB-200-2011 in the data folder.
     """
-    names = LITE[:2] if get(preset).name == "study" else ()
+    names = LITE[:2] if get(preset).name in HERE else ()
     return [_looked_at("birds", name, "readouts", None) for name in names]
 
 
 def bias(preset):
-    """Return the network that says where objects are (Figure 5), at `study` only.
+    """Return the network that says where objects are (Figure 5), at `study` and `long`.
 
     On photographs, and on birds, whose pictures were cut to them.
     """
-    if get(preset).name != "study":
+    if get(preset).name not in HERE:
         return []
     data = {"imagenet_sample": SCALES["study"].pictures, "all_birds": None}
     return [_looked_at(name, LITE[0], "positions", count) for name, count in data.items()]
@@ -100,6 +125,7 @@ def bias(preset):
 GRIDS = {
     "protocols": protocols,
     "embedded_sizes": embedded_sizes,
+    "plain": plain,
     "samplings": samplings,
     "augmentations": augmentations,
     "subsampling_free": subsampling_free,
@@ -113,8 +139,11 @@ def _scale(preset):
 
 
 def _pretrained(preset, observers):
-    """Return a run for each network and observer, so that a short one can end before a long one."""
-    name = get(preset).name
+    """Return a run for each network and observer, so that a short one can end before a long one.
+
+    At `long` they are those of `study`, where networks and pictures are all that there are.
+    """
+    name = "study" if get(preset).name in HERE else get(preset).name
     data = {"study": "imagenet_sample", "paper": "imagenet_val"}.get(name, "photographs")
     networks = {"study": LITE, "paper": THEIRS}.get(name, LITE[1:2])
     count = _scale(preset).pictures
@@ -128,19 +157,25 @@ def _looked_at(data, name, observer, count):
 
 def _wide(preset, seed, sampling="max", augment="crop_flip"):
     """Return a run that is tested by all protocols; the plain network is also read out."""
-    plain = (sampling, augment) == ("max", "crop_flip")
-    observers = (*PAIRS, "typicality", *(["readouts"] * plain))
-    width = _scale(preset).width
-    return _run(preset, seed, width, sampling, observers, augment=augment)
+    is_plain = (sampling, augment) == ("max", "crop_flip")
+    if _scale(preset).every:
+        observers = (*ALL_PAIRS, "all_typicality", "correct")
+        read = ("all_readouts", *FORETOLD, *PAIRS, "typicality")
+    else:
+        observers, read = (*PAIRS, "typicality"), ("readouts",)
+    seen = (*observers, *(read * is_plain))
+    return _run(preset, seed, _scale(preset).width, sampling, seen, augment=augment)
 
 
-def _run(preset, seed, width, sampling, observers, padding="zeros", augment="crop_flip"):
+def _run(preset, seed, width, sampling, observers, epochs=None, padding="zeros",
+         augment="crop_flip"):  # fmt: skip
     scale = _scale(preset)
-    drops = sorted({max(1, round(scale.epochs * share)) for share in (1 / 2, 3 / 4)})
+    epochs = epochs or scale.epochs
+    drops = sorted({max(1, round(epochs * share)) for share in (1 / 2, 3 / 4)})
     return Run(
         colour(preset), "antialiased", seed,
         model_args={"width": width, "sampling": sampling, "padding": padding},
-        train_size=scale.train, test_size=scale.test, epochs=scale.epochs, batch=64,
+        train_size=scale.train, test_size=scale.test, epochs=epochs, batch=64,
         lr=3e-3, decay=0.0, weight_decay=1e-4, augment=augment, observers=observers,
         drops={"after": drops, "factor": 0.2},
     )  # fmt: skip

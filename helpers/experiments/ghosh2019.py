@@ -5,46 +5,56 @@ What the paper leaves open is decided here, once; the reasons stand in `book/pap
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 
+from helpers import observers
 from helpers.experiments.ivan2019 import colour
 from helpers.presets import preset as get
 from helpers.runs import Run
 
 DATA = ("mnist", "fashion_mnist", "cifar10")
+DEPTH = {"mnist": 3, "fashion_mnist": 3, "cifar10": 4}  # layers (Figure 3)
 BLOCK = {"mnist": 6, "fashion_mnist": 6, "cifar10": 8}  # px (Figure 1)
 SMALL_BLOCK = 3  # px (Figure 4 and Table S1)
 SWAPS = (0, 10, 20, 30)
 TABLE_SWAPS = (0, 10, 30, 60)
 KERNEL_SWAPS = (0, 25, 50, 100)
 TRIALS = 6  # of Table S1 and Figure 4
-FILTERS = ("low_pass", "random_mask")
-RADIUS = 7  # cycles per image: half of what 28 px can hold
+FILTERS = observers.MASKS[1:]
+RADIUS = observers.RADIUS
 INITS = ("he_normal", "glorot_uniform")
 OPTIMISERS = ("adam", "sgd")
 IMAGES = {"mnist": 60_000, "fashion_mnist": 60_000, "cifar10": 50_000}
 BATCH = 128
+WITHOUT = ("quick", "study")  # presets whose experiments are older, and stay as they are
+FULL = ("long", "paper")  # presets at which records keep which answers are right
+# Of 1e-4, 3e-4 and 1e-3, on CIFAR-10 the one with the least training loss of four layers after 100
+# steps. One layer learns at it too, if more slowly than at 1e-4; at 1e-3 it hardly does.
+COLOUR_RATE = 3e-4
 
 
 @dataclass(frozen=True)
 class Scale:
     """Say how large this paper's experiments are at a preset.
 
-    train, test: images, None for whole splits. few: training images, test images and epochs of
-    MNIST-1000. epochs: of classification; long: of the curves over training, on 28 px and on
-    colour images; control: of those that only differ in optimiser or initial weights.
-    trials: of Figure 2 and of the curves; repeats: of Table S1 and Figure 4.
+    train, test: images, None for whole splits. colour: training images of CIFAR-10. few: training
+    images, test images and epochs of MNIST-1000. epochs: of classification; long: of the curves
+    over training, on each of `DATA`; slow: of Figure 5. control: of those on MNIST that only
+    differ from it in optimiser or initial weights, with Adam and with plain gradient descent.
+    trials: of Figure 2 and of the curves; repeats: of Table S1; splits: of Figure 4.
     swaps, depths: of Figure 2, depths on 28 px and on colour images. kernels: of Figure 4 (b).
     """
 
     train: int | None
     test: int | None
+    colour: int | None
     few: tuple
     epochs: int
     long: tuple
-    control: int
+    slow: int
+    control: tuple
     trials: int
     repeats: int
+    splits: int
     swaps: tuple
     depths: tuple
     kernels: tuple
@@ -52,21 +62,27 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(
-        256, 100, (256, 100, 1), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
-        swaps=(0, 30), depths=((1, 2), (1, 2)), kernels=(3, 27),
+        256, 100, 256, (256, 100, 1), epochs=1, long=(1, 1, 1), slow=1, control=(1, 1), trials=2,
+        repeats=2, splits=2, swaps=(0, 30), depths=((1, 2), (1, 2)), kernels=(3, 27),
     ),
     "quick": Scale(
-        1_000, 1_000, (1_000, 1_000, 4), epochs=1, long=(1, 1), control=1, trials=2, repeats=2,
-        swaps=(0, 30), depths=((1, 2, 3), (2, 4)), kernels=(3, 27),
+        1_000, 1_000, 1_000, (1_000, 1_000, 4), epochs=1, long=(1, 1, 1), slow=1, control=(1, 1),
+        trials=2, repeats=2, splits=2, swaps=(0, 30), depths=((1, 2, 3), (2, 4)), kernels=(3, 27),
     ),
     "study": Scale(
-        None, None, (1_000, 2_000, 10), epochs=1, long=(2, 1), control=1, trials=3, repeats=TRIALS,
-        swaps=(0, 30), depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
+        None, None, None, (1_000, 2_000, 10), epochs=1, long=(2, 2, 1), slow=2, control=(1, 1),
+        trials=3, repeats=TRIALS, splits=TRIALS, swaps=(0, 30),
+        depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
+    ),
+    "long": Scale(
+        None, None, 25_000, (1_000, 2_000, 50), epochs=10, long=(50, 20, 10), slow=50,
+        control=(50, 20), trials=3, repeats=3, splits=TRIALS, swaps=(0, 30),
+        depths=((1, 2, 3, 4), (1, 2, 4)), kernels=(3, 5, 9, 13, 19, 27),
     ),
     "paper": Scale(
-        None, None, (1_000, None, 50), epochs=50, long=(50, 50), control=50, trials=TRIALS,
-        repeats=TRIALS, swaps=SWAPS, depths=((1, 2, 3, 4), (1, 2, 4, 6)),
-        kernels=tuple(range(3, 28, 2)),
+        None, None, None, (1_000, None, 50), epochs=50, long=(50, 50, 50), slow=50,
+        control=(50, 50), trials=TRIALS, repeats=TRIALS, splits=TRIALS, swaps=SWAPS,
+        depths=((1, 2, 3, 4), (1, 2, 4, 6)), kernels=tuple(range(3, 28, 2)),
     ),
 }  # fmt: skip
 
@@ -81,64 +97,70 @@ def figure1(preset):
           for data in DATA for swaps in SWAPS for per_image in (True, False)],
         *[_look(preset, "mnist", _swaps(SMALL_BLOCK, swaps, 0))
           for swaps in (*TABLE_SWAPS, *KERNEL_SWAPS)],
-        *[_look(preset, "mnist", {}, degradation=_filter(kind, 0)) for kind in FILTERS],
+        *[_look(preset, "mnist", {}, degradation=observers.mask(kind, 0)) for kind in FILTERS],
     ]  # fmt: skip
 
 
-def figure4a(preset, seeds=None):
-    """Return 3-layer networks on 1000 images with blocks of 3 px swapped (Figure 4 a)."""
+def figure4a(preset, seeds=None, init="he_normal", added=False):
+    """Return 3-layer networks on 1000 images with blocks of 3 px swapped (Figure 4 a).
+
+    added: whether the kernels' orderness above chance is recorded too; such runs, and those with
+    other initial weights, are there at some presets only.
+    """
     return [
-        _few(preset, seed, swaps=swaps)
-        for seed in range(seeds or _scale(preset).repeats)
+        _few(preset, seed, swaps=swaps, init=init, added=added)
+        for seed in _new(preset, seeds or _scale(preset).splits, added)
         for swaps in KERNEL_SWAPS
     ]
 
 
-def figure4b(preset, seeds=None):
+def figure4b(preset, seeds=None, init="he_normal", added=False):
     """Return 3-layer networks on 1000 images with first-layer kernels of any size (Figure 4 b)."""
+    added = added or preset in FULL
     return [
-        _few(preset, seed, kernel=kernel)
-        for seed in range(seeds or _scale(preset).repeats)
+        _few(preset, seed, kernel=kernel, init=init, added=added)
+        for seed in _new(preset, seeds or _scale(preset).splits, added)
         for kernel in _scale(preset).kernels
     ]
 
 
-def filters(preset, seeds=None):
-    """Return networks as in Figure 4 on unfiltered, low-pass and randomly masked images (§6)."""
+def filters(preset, seeds=None, added=False):
+    """Return networks as in Figure 4 on unfiltered, low-pass and randomly masked images (§6).
+
+    added: whether they are tested on all three kinds of images, which is not done at all presets.
+    """
     return [
-        _few(preset, seed, degradation=_filter(kind, seed))
-        for seed in range(seeds or _scale(preset).repeats)
-        for kind in ("none", *FILTERS)
+        _few(preset, seed, degradation=observers.mask(kind, seed), added=added, masked=added)
+        for seed in _new(preset, seeds or _scale(preset).splits, added)
+        for kind in observers.MASKS
     ]
 
 
-def figure3(preset, data, seeds=None):
+def figure3(preset, data, seeds=None, init="he_normal"):
     """Return the network of Figure 3 on one data set, watched closely (MNIST: Figure 6 too)."""
-    colour_set = data == "cifar10"
-    epochs, depth = _scale(preset).long[colour_set], 4 if colour_set else 3
+    own = init == "he_normal"
     return [
-        _watched(preset, data, seed, depth, epochs)
-        for seed in range(seeds or _scale(preset).trials)
+        _watched(preset, data, seed, DEPTH[data], _scale(preset).long[DATA.index(data)], init=init)
+        for seed in _new(preset, seeds or _scale(preset).trials, not own)
     ]
 
 
-def figure5(preset, seeds=None):
-    """Return two layers on MNIST at the small learning rate (Figure 5)."""
+def figure5(preset, seeds=None, **how):
+    """Return two layers on MNIST at the small learning rate (Figure 5); how: other than usual."""
     scale = _scale(preset)
     return [
-        _watched(preset, "mnist", k, 2, scale.long[0], lr=1e-4)
-        for k in range(seeds or scale.trials)
+        _watched(preset, "mnist", seed, 2, scale.slow, lr=1e-4, **how)
+        for seed in _new(preset, seeds or scale.trials, bool(how))
     ]
 
 
-def dependence(preset, seeds=None):
-    """Return Figure 6's network with the other optimiser and initial weights: our control."""
+def control(preset, optimiser, init, seeds=None):
+    """Return Figure 6's network with another optimiser or other initial weights: our control."""
     scale = _scale(preset)
+    epochs = scale.control[OPTIMISERS.index(optimiser)]
     return [
-        _watched(preset, "mnist", seed, 3, scale.control, init=init, optimiser=optimiser)
+        _watched(preset, "mnist", seed, DEPTH["mnist"], epochs, init=init, optimiser=optimiser)
         for seed in range(seeds or scale.trials)
-        for optimiser, init in product(OPTIMISERS, INITS)
-        if (optimiser, init) != ("adam", "he_normal")  # Figure 6 itself
     ]
 
 
@@ -156,10 +178,15 @@ def table_s1(preset, seeds=None, per_image=True):
 
 
 def figure2(preset, data, seeds=None):
-    """Return networks of every depth on one data set with large blocks swapped (Figure 2)."""
+    """Return networks of every depth on one data set with large blocks swapped (Figure 2).
+
+    At `long` the one that is Figure 3's as well is trained once, if it is trained as long there.
+    """
     scale = _scale(preset)
     return [
-        _classify(preset, data, seed, depth, _swaps(BLOCK[data], swaps, seed))
+        _shared(preset, data, seed, depth)
+        if preset == "long" and not swaps and depth == DEPTH[data] and _as_long(scale, data)
+        else _classify(preset, data, seed, depth, _swaps(BLOCK[data], swaps, seed))
         for seed in range(seeds or scale.trials)
         for swaps in scale.swaps
         for depth in scale.depths[data == "cifar10"]
@@ -168,20 +195,35 @@ def figure2(preset, data, seeds=None):
 
 GRIDS = {
     "figure1": figure1,
-    "figure4a": figure4a,
-    "figure4b": figure4b,
-    "filters": filters,
     "figure3-mnist": partial(figure3, data="mnist"),
-    "figure5": figure5,
-    "dependence": dependence,
-    "figure3-fashion_mnist": partial(figure3, data="fashion_mnist"),
-    "figure3-cifar10": partial(figure3, data="cifar10"),
-    "table_s1": table_s1,
-    "table_s1-once": partial(table_s1, per_image=False),
+    "adam-glorot_uniform": partial(control, optimiser="adam", init="glorot_uniform"),
     "figure2-mnist": partial(figure2, data="mnist"),
     "figure2-fashion_mnist": partial(figure2, data="fashion_mnist"),
+    "figure3-fashion_mnist": partial(figure3, data="fashion_mnist"),
+    "glorot-fashion_mnist": partial(figure3, data="fashion_mnist", init="glorot_uniform"),
+    "figure4a": figure4a,
+    "figure4a-added": partial(figure4a, added=True),
+    "figure4a-glorot": partial(figure4a, init="glorot_uniform", added=True),
+    "figure4b": figure4b,
+    "figure4b-glorot": partial(figure4b, init="glorot_uniform", added=True),
+    "filters": filters,
+    "filters-added": partial(filters, added=True),
+    "figure5": figure5,
+    "glorot-figure5": partial(figure5, init="glorot_uniform"),
+    "figure3-cifar10": partial(figure3, data="cifar10"),
+    "glorot-cifar10": partial(figure3, data="cifar10", init="glorot_uniform"),
     "figure2-cifar10": partial(figure2, data="cifar10"),
+    "sgd-he_normal": partial(control, optimiser="sgd", init="he_normal"),
+    "sgd-glorot_uniform": partial(control, optimiser="sgd", init="glorot_uniform"),
+    "table_s1-once": partial(table_s1, per_image=False),
+    "table_s1": table_s1,
+    "sgd-figure5": partial(figure5, init="glorot_uniform", optimiser="sgd"),
 }
+
+
+def _new(preset, seeds, added):
+    """Return the seeds, none for what was added later where the experiments are older."""
+    return range(0 if added and preset in WITHOUT else seeds)
 
 
 def _scale(preset):
@@ -195,8 +237,10 @@ def _plain(preset, data, seed, depth, arrangement=None, init="he_normal", kernel
     arguments |= {"pool_every": 2, "hidden": 64} if data == "cifar10" else {}
     arguments |= {"kernel": kernel, "valid": True} if kernel else {}
     arguments |= {"init": init} if init != "he_normal" else {}
-    usual = {"train_size": scale.train, "test_size": scale.test, "epochs": scale.epochs,
-             "batch": BATCH, "lr": 1e-3, "decay": 0.0}  # fmt: skip
+    colour_set = data == "cifar10"
+    usual = {"train_size": scale.colour if colour_set else scale.train, "test_size": scale.test,
+             "epochs": scale.epochs, "batch": BATCH, "decay": 0.0,
+             "lr": COLOUR_RATE if colour_set and preset == "long" else 1e-3}  # fmt: skip
     name = colour(preset) if data == "cifar10" else data
     return Run(name, "plain", seed, arrangement or {}, model_args=arguments, **(usual | rest))
 
@@ -211,23 +255,52 @@ def _look(preset, data, arrangement, **rest):
 
 
 def _classify(preset, data, seed, depth, arrangement):
-    return _plain(preset, data, seed, depth, arrangement, observers=("map_orderness",))
+    return _plain(preset, data, seed, depth, arrangement, observers=_seen(preset))
 
 
-def _few(preset, seed, swaps=0, **rest):
+def _seen(preset):
+    """Return the observers of a network that classifies."""
+    return ("map_orderness", "correct") if preset in FULL else ("map_orderness",)
+
+
+def _few(preset, seed, swaps=0, added=False, masked=False, **rest):
     """Return a run on MNIST-1000; the seed draws the images too."""
     images, test, epochs = _scale(preset).few
+    seen = ("map_orderness", "kernel_orderness")
+    seen += ("kernel_above_chance",) if added else ()
     return _plain(
         preset, "mnist", seed, 3, _swaps(SMALL_BLOCK, swaps, seed), train_size=images,
         test_size=test, epochs=epochs, batch=32, sample=seed,
-        observers=("map_orderness", "kernel_orderness"), **rest,
+        observers=(*seen, "masked") if masked else seen, **rest,
     )  # fmt: skip
 
 
 def _watched(preset, data, seed, depth, epochs, **rest):
-    total = epochs * ((_scale(preset).train or IMAGES[data]) // BATCH)
-    looks = {"steps": steps(total), "observers": ["accuracy", "map_orderness"]}
-    return _plain(preset, data, seed, depth, epochs=epochs, watch=looks, observers=(), **rest)
+    scale = _scale(preset)
+    images = (scale.colour if data == "cifar10" else scale.train) or IMAGES[data]
+    each = images // BATCH
+    wanted = ends(epochs, each) if preset == "long" else steps(epochs * each)
+    looks = {"steps": wanted, "observers": ["accuracy", "map_orderness"]}
+    seen = _seen(preset) if preset == "long" else ()
+    return _plain(preset, data, seed, depth, epochs=epochs, watch=looks, observers=seen, **rest)
+
+
+def _shared(preset, data, seed, depth):
+    return _watched(preset, data, seed, depth, _scale(preset).epochs)
+
+
+def _as_long(scale, data):
+    """Return whether Figure 3's network trains as long on a data set as Figure 2's do."""
+    return scale.long[DATA.index(data)] == scale.epochs
+
+
+def ends(epochs, each):
+    """Return the steps of a long training that is looked at: the first ones, and epochs' ends.
+
+    each: steps of an epoch. The first 500 are those of `steps`.
+    """
+    first = [step for step in steps(epochs * each) if step < min(500, epochs * each)]
+    return sorted({*first, *(each * epoch for epoch in range(1, epochs + 1))})
 
 
 def steps(total):
@@ -240,8 +313,3 @@ def _swaps(block, swaps, seed, per_image=True):
     """Return block swaps, drawn for each image; within a seed, more swaps continue fewer ones."""
     once = {"kind": "block_swaps", "block": block, "swaps": swaps, "seed": seed}
     return (once | ({"per_image": True} if per_image else {})) if swaps else {}
-
-
-def _filter(kind, seed):
-    mask = {"none": None, "low_pass": {}, "random_mask": {"seed": seed}}[kind]
-    return {} if mask is None else {"kind": kind, "radius": RADIUS, **mask}

@@ -5,7 +5,7 @@ What the paper and its code leave open is decided here, once; the reasons stand 
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from math import sqrt
 
 import torch
@@ -17,42 +17,53 @@ from helpers.runs import Run
 
 LEVELS = (0.0, 0.01, 0.1, 0.5, 1.0, 5.0)  # of Table 3, and the control that nobody published
 LEVEL = 0.1  # the code's
+HIGH = 1.0  # from here on a level is no longer "low"
 # The authors' last word (their corrected code) and the critic's: optimiser, rate, and after which
 # shares of the epochs it is multiplied by 0.2. A rate for hundreds of epochs teaches next to
-# nothing in five: `short` is the one of four (Adam 1e-4, 3e-4, 1e-3, 3e-3; Nesterov 1e-3, 1e-2,
-# 3e-2, 1e-1) with which the network without noise had the least training loss after two epochs.
+# nothing in a few. Each of the others is that with which the network without noise had the least
+# *training* loss after so little training: `short` after two epochs of 157 steps (of Adam 1e-4,
+# 3e-4, 1e-3, 3e-3; Nesterov 1e-3, 1e-2, 3e-2, 1e-1), `long` after 300 steps of 128 images (of Adam
+# 1e-3, 3e-3, 1e-2, 3e-2; Nesterov 3e-2, 1e-1, 3e-1).
 RECIPES = {
-    "adam": {"lr": 1e-4, "short": 3e-3,
+    "adam": {"paper": 1e-4, "short": 3e-3, "long": 1e-2,
              "after": (150 / 450, 250 / 450, 300 / 450, 350 / 450, 400 / 450)},
-    "nesterov": {"lr": 1e-3, "short": 3e-2, "after": (60 / 150, 90 / 150, 120 / 150)},
+    "nesterov": {"paper": 1e-3, "short": 3e-2, "long": 1e-1,
+                 "after": (60 / 150, 90 / 150, 120 / 150)},
 }  # fmt: skip
 CRITIC_LEVEL = 0.5
 PAPER = {"lr": 1e-3, "drops": {"shares": (60 / 120, 90 / 120), "factor": 0.1}}  # Section 5.3
 MASKS = (160, 128, 96, 64, 32, 16, 8)  # Table 5
+# Table 4's PNN-ResNet-50 of 64 masks over He et al.'s ResNet of 110 layers (`counts.resnet110`).
+RATIO = 13_468_746 / 1_727_962
 CLASS_IMAGES = 52  # per person in Figure S1, on average
 SPLITS = (0.2, 0.4, 0.6)  # share of them that trains
 SMALL_TEST = 1_000  # images; what is left of 520 would tell little
+FULL = ("long", "paper")  # presets at which records keep the right answers, image by image
+PARTS = ("decisive", "low", "high", "learnt", "plain", "convolution", "random")
 
 
 @dataclass(frozen=True)
 class Scale:
     """Say how large this paper's experiments are at a preset.
 
-    depth: layers of the networks of Tables 3, 4 and 6; the paper's 50 do not learn in a few epochs.
+    depth: layers of the networks of Tables 3 and 6; the paper's 50 do not learn in a few epochs.
     train, test: images, None for whole splits. width: of the networks whose noise is varied.
-    batch, epochs: of the decisive experiment; long: epochs of Tables 3 to 6; small: of Figure S1
-    and the networks behind the metric. seeds: of the decisive experiment and Figure S1; trials: of
-    the others. masks, batches: of Tables 5 and 6.
+    table4: layers, width and first layer of its perturbative network on CIFAR-10. batch, epochs: of
+    the decisive experiment, and of Table 4 where its first layer is the same; long: epochs of
+    Tables 3 to 6; small: of the networks behind the metric; few: of Figure S1. seeds: of the
+    decisive experiment and Figure S1; trials: of the others. masks, batches: of Tables 5 and 6.
     """
 
     depth: int
     train: int | None
     test: int | None
     width: int
+    table4: tuple
     batch: int
     epochs: int
     long: int
     small: int
+    few: int
     seeds: int
     trials: int
     levels: tuple
@@ -62,57 +73,75 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(
-        18, 128, 100, width=4, batch=32, epochs=2, long=2, small=2, seeds=2, trials=2,
-        levels=(0.0, 0.1, 0.5, 5.0), masks=(8, 4), batches=(10, 50),
+        18, 128, 100, width=4, table4=(18, 4, "conv7"), batch=32, epochs=2, long=2, small=2, few=2,
+        seeds=2, trials=2, levels=(0.0, 0.1, 0.5, 5.0), masks=(8, 4), batches=(10, 50),
     ),
     "quick": Scale(
-        18, 1_000, 1_000, width=8, batch=32, epochs=2, long=2, small=5, seeds=2, trials=2,
-        levels=(0.0, 0.1, 0.5, 5.0), masks=(16, 8), batches=(10, 100),
+        18, 1_000, 1_000, width=8, table4=(18, 8, "conv7"), batch=32, epochs=2, long=2, small=5,
+        few=5, seeds=2, trials=2, levels=(0.0, 0.1, 0.5, 5.0), masks=(16, 8), batches=(10, 100),
     ),
     "study": Scale(
-        18, 5_000, 5_000, width=16, batch=32, epochs=5, long=10, small=20, seeds=5, trials=3,
-        levels=LEVELS, masks=(64, 32, 16, 8), batches=(10, 50, 100),
+        18, 5_000, 5_000, width=16, table4=(18, 16, "conv7"), batch=32, epochs=5, long=10, small=20,
+        few=20, seeds=5, trials=3, levels=LEVELS, masks=(64, 32, 16, 8), batches=(10, 50, 100),
+    ),
+    "long": Scale(  # 39 masks: the ResNet of Table 4's ratio then has a whole width, 5
+        18, None, None, width=16, table4=(18, 39, "conv3"), batch=128, epochs=12, long=20,
+        small=20, few=200, seeds=5, trials=3, levels=(0.0, 0.1, 0.5, 1.0, 5.0),
+        masks=(64, 32, 16, 8), batches=(10, 50, 100),
     ),
     "paper": Scale(
-        50, None, None, width=128, batch=10, epochs=450, long=120, small=100, seeds=5, trials=3,
-        levels=LEVELS, masks=MASKS, batches=(10, 20, 50, 100),
+        50, None, None, width=128, table4=(50, 64, "conv7"), batch=10, epochs=450, long=120,
+        small=100, few=200, seeds=5, trials=3, levels=LEVELS, masks=MASKS,
+        batches=(10, 20, 50, 100),
     ),
 }  # fmt: skip
 
 
-def decisive(preset, recipe, seeds=None):
-    """Return the networks whose noise is varied, and those without, under one recipe.
+def decisive(preset, recipe, part="decisive", seeds=None):
+    """Return the networks of one of `PARTS` under one recipe, 18 layers, on CIFAR-10.
 
-    The control "1x1" is the network with its noise layers taken out, "3x3" an ordinary residual
-    network of as many parameters. A seed gives all levels the same masks, scaled.
+    Whether the noise does anything is asked of networks that differ in nothing else. decisive:
+    level 0 and the authors' level. low, high: the other levels. learnt: the authors' level, masks
+    learnt. plain: the network with its noise layers taken out. convolution: an ordinary residual
+    network of as many parameters. random: fixed random 3x3 filters in the place of the masks; no
+    record at study has them. A seed gives all levels the same masks, scaled, and the same first
+    weights.
     """
     scale = _scale(preset)
-    cells = [("pnn", {"level": level}) for level in scale.levels]
-    cells += [("pnn", {"level": LEVEL, "learnt": True}), ("resnet", {"kernel": 1})]
-    wide = [(name, {"width": scale.width, **more}) for name, more in cells]
-    wide.append(("resnet", {"width": equal_width(scale.width)}))
-    return [
-        _recipe(preset, recipe, seed, name, {"stem": "conv3", **arguments})
+    own = {"width": scale.width, "stem": "conv3"}
+    rest = [level for level in scale.levels if level not in (0.0, LEVEL)]
+    cells = {
+        "decisive": [("pnn", {"level": level}) for level in (0.0, LEVEL)],
+        "low": [("pnn", {"level": level}) for level in rest if level < HIGH],
+        "high": [("pnn", {"level": level}) for level in rest if level >= HIGH],
+        "learnt": [("pnn", {"level": LEVEL, "learnt": True})],
+        "plain": [("resnet", {"kernel": 1})],
+        "convolution": [("resnet", {"width": equal_width(scale.width)})],
+        "random": [("pnn", {"fixed": "filters"})] if preset != "study" else [],
+    }[part]
+    runs = [
+        _recipe(preset, recipe, seed, name, own | more)
         for seed in range(seeds or scale.seeds)
-        for name, arguments in wide
+        for name, more in cells
     ]
+    return [_looked_at(run) if _is_usual(run) and preset in FULL else run for run in runs]
 
 
-def everywhere(preset, seeds=None):
+def everywhere(preset, recipe, seeds=None):
     """Return networks with noise in the first layer too, as the critic and the authors built it.
 
     The critic's has one mask a channel; the authors' 5 masks a channel and filter, 20 times the
     level, and sigmoids. Each under its own recipe, and without noise as well.
     """
     scale = _scale(preset)
-    masks = {"fan_out": 5 * scale.width, "sigmoid": True}
+    level = {"nesterov": CRITIC_LEVEL, "adam": LEVEL}[recipe]
+    masks = {"fan_out": 5 * scale.width, "sigmoid": True} if recipe == "adam" else None
     return [
         _recipe(preset, recipe, seed, "pnn",
                 {"width": scale.width, "stem": "noise", "level": used, **stem})
         for seed in range(seeds or scale.trials)
-        for recipe, level, own in (("nesterov", CRITIC_LEVEL, None), ("adam", LEVEL, masks))
         for used in (0.0, level)
-        for stem in [{"stem_masks": {**own, "level": 20 * used}} if own else {}]
+        for stem in [{"stem_masks": {**masks, "level": 20 * used}} if masks else {}]
     ]  # fmt: skip
 
 
@@ -126,25 +155,44 @@ def table3(preset, seeds=None):
     ]
 
 
-def table4(preset, seeds=None):
-    """Return the perturbative, local binary and ordinary network on two data sets (Table 4)."""
+def table4(preset, data, beside, seeds=None):
+    """Return the perturbative network and another one on one data set (Table 4).
+
+    data: cifar10, or mnist, for which the paper has half as many masks. beside: resnet, which is as
+    much smaller than the perturbative one as the paper's is (below the preset long, as wide); or
+    lbcnn, as wide.
+    """
     scale = _scale(preset)
-    networks = {"pnn": {"level": LEVEL}, "lbcnn": {}, "resnet": {}}
+    depth, width, stem = scale.table4
+    if preset == "long" and beside == "lbcnn":
+        width = scale.width  # fixed 3x3 filters on wide maps would take hours
+    if preset in FULL and data == "mnist":
+        width, stem = width // 2, "conv7"
+    noisy, rest = {"depth": depth, "width": width}, {}
+    if stem != "conv7":
+        noisy["stem"] = stem
+        rest = {"epochs": scale.epochs, "drops": _drops(scale.epochs, **PAPER["drops"])}
+    other = noisy
+    if preset in FULL and beside == "resnet":
+        other = {**noisy, "depth": 18, "width": smaller_width(**noisy)}
     return [
-        _paper(preset, seed, name, data, {"depth": scale.depth, **arguments})
+        _paper(preset, seed, name, data, arguments, **rest)
         for seed in range(seeds or scale.trials)
-        for data in ("cifar10", "mnist")
-        for name, arguments in networks.items()
+        for name, arguments in (("pnn", {**noisy, "level": LEVEL}), (beside, other))
     ]
 
 
-def table5(preset, seeds=None):
-    """Return networks of every number of masks, which is their width (Table 5)."""
+def table5(preset, few=False, seeds=None):
+    """Return networks of several numbers of masks, which is their width (Table 5).
+
+    few: the three fewest, or fewer where there are not so many; else all but the two fewest.
+    """
     scale = _scale(preset)
+    masks = scale.masks[-3:] if few else scale.masks[:-2] or scale.masks
     return [
-        _paper(preset, seed, arguments={"width": masks})
+        _paper(preset, seed, arguments={"width": width})
         for seed in range(seeds or scale.trials)
-        for masks in scale.masks
+        for width in masks
     ]
 
 
@@ -152,22 +200,23 @@ def table6(preset, seeds=None):
     """Return networks trained with every batch size at one rate, at two widths (Table 6)."""
     scale = _scale(preset)
     return [
-        _paper(preset, seed, arguments={"depth": scale.depth, "width": width}, batch=batch)
+        _paper(preset, seed, arguments={"depth": scale.depth, "width": width}, batch=batch,
+               lr=PAPER["lr"])
         for seed in range(seeds or scale.trials)
         for width in (scale.width // 2, scale.width)
         for batch in scale.batches
-    ]
+    ]  # fmt: skip
 
 
-def figure_s1(preset, seeds=None):
+def figure_s1(preset, share, seeds=None):
     """Return both networks on few images: 10 classes of 52, of which 20, 40 or 60 % train."""
     scale = _scale(preset)
     every = 10 * CLASS_IMAGES
     return [
         _paper(preset, seed, name, train_size=round(share * every), test_size=SMALL_TEST,
-               sample=seed, epochs=scale.small, drops={}, batch=10, augment="none")
+               sample=seed, epochs=scale.few, drops={}, batch=10, augment="none",
+               lr=PAPER["lr"])
         for seed in range(seeds or scale.seeds)
-        for share in SPLITS
         for name in ("pnn", "resnet")
     ]  # fmt: skip
 
@@ -190,41 +239,75 @@ def metric(preset, seeds=None):
 def figure_s3(preset, seeds=None):
     """Return the perturbative and the ordinary network of one width, their stages looked at."""
     scale = _scale(preset)
+    level = {"level": LEVEL} if preset in FULL else {}  # the same network, said as `decisive` does
     return [
-        replace(
-            _recipe(preset, "adam", seed, name, {"width": scale.width, "stem": "conv3"}),
-            observers=("stages", *(("stage_pictures",) if seed == 0 else ())),
-        )
+        _looked_at(_recipe(preset, "adam", seed, name, own | {"width": scale.width}))
         for seed in range(seeds or scale.trials)
-        for name in ("pnn", "resnet")
+        for name, own in (("pnn", {"stem": "conv3"} | level), ("resnet", {"stem": "conv3"}))
     ]
 
 
+def _is_usual(run):
+    """Return whether a run is the network that Figure S3 looks at too."""
+    arguments = run.model_args
+    usual = arguments.get("level") == LEVEL and "learnt" not in arguments
+    return usual and run.optimiser == "adam"
+
+
+def _looked_at(run):
+    """Return a run whose stages are looked at as well, of seed 0 with pictures."""
+    more = ("stages", *(("stage_pictures",) if run.seed == 0 else ()))
+    return replace(run, observers=(*run.observers, *more))
+
+
 GRIDS = {
-    "decisive-adam": partial(decisive, recipe="adam"),
-    "decisive-nesterov": partial(decisive, recipe="nesterov"),
-    "everywhere": everywhere,
+    **{
+        f"{part}-{recipe}": partial(decisive, recipe=recipe, part=part)
+        for part in PARTS
+        for recipe in RECIPES
+    },
+    **{f"everywhere-{recipe}": partial(everywhere, recipe=recipe) for recipe in RECIPES},
     "metric": metric,
     "figure_s3": figure_s3,
-    "figure_s1": figure_s1,
+    **{f"figure_s1-{share:g}": partial(figure_s1, share=share) for share in SPLITS},
     "table5": table5,
-    "table4": table4,
+    "table5-few": partial(table5, few=True),
+    **{
+        f"table4-{data}-{beside}": partial(table4, data=data, beside=beside)
+        for data in ("cifar10", "mnist")
+        for beside in ("resnet", "lbcnn")
+    },
     "table6": table6,
     "table3": table3,
 }
 
 
-def equal_width(width, shape=(3, 32, 32), classes=10):
+@lru_cache(maxsize=16)
+def equal_width(width):
     """Return the width of the 3x3 network that comes nearest to a perturbative one's parameters."""
+    return _nearest(_count("pnn", width=width, stem="conv3"), width, stem="conv3")
 
-    def count(name, width):
-        with torch.device("meta"):  # shapes without numbers
-            network = models.build(name, shape, classes, 0, width=width, stem="conv3")
-        return models.parameters(network)
 
-    wanted = count("pnn", width)
-    guess = max(1, round(width * sqrt(wanted / count("resnet", width))))
-    return min((guess - 1 or 1, guess, guess + 1), key=lambda k: abs(count("resnet", k) - wanted))
+@lru_cache(maxsize=16)
+def smaller_width(depth, width, stem="conv7"):
+    """Return the width of the 18-layer ResNet that is RATIO times smaller than a perturbative one.
+
+    Nearest in parameters, counted on CIFAR-10 as Table 5's ratios are.
+    """
+    noisy = _count("pnn", depth=depth, width=width, stem=stem, norm=False, bias=False)
+    return _nearest(noisy / RATIO, width, stem=stem)
+
+
+def _nearest(wanted, width, **arguments):
+    """Return the width of the 18-layer ResNet whose parameters come nearest to those wanted."""
+    guess = max(1, round(width * sqrt(wanted / _count("resnet", width=width, **arguments))))
+    near = (guess - 1 or 1, guess, guess + 1)
+    return min(near, key=lambda k: abs(_count("resnet", width=k, **arguments) - wanted))
+
+
+def _count(name, **arguments):
+    with torch.device("meta"):  # shapes without numbers
+        return models.parameters(models.build(name, (3, 32, 32), 10, 0, **arguments))
 
 
 def _scale(preset):
@@ -235,7 +318,7 @@ def _recipe(preset, recipe, seed, name, arguments):
     epochs, used = _scale(preset).epochs, RECIPES[recipe]
     return _run(
         preset, seed, name, "cifar10", arguments, epochs=epochs, optimiser=recipe,
-        lr=used["lr" if preset == "paper" else "short"], drops=_drops(epochs, used["after"], 0.2),
+        lr=used[preset if preset in FULL else "short"], drops=_drops(epochs, used["after"], 0.2),
     )  # fmt: skip
 
 
@@ -245,9 +328,13 @@ def _drops(epochs, shares, factor):
 
 
 def _paper(preset, seed, name="pnn", data="cifar10", arguments=None, **rest):
-    """Return a run of the paper's own recipe and network, with its 7x7 stem."""
+    """Return a run of the paper's own recipe and network, with its 7x7 stem.
+
+    At long the rate is the one that few steps of large batches call for, as for `RECIPES`.
+    """
     scale = _scale(preset)
-    usual = {"epochs": scale.long, "lr": PAPER["lr"], "drops": _drops(scale.long, **PAPER["drops"])}
+    rate = RECIPES["adam"]["long"] if preset == "long" else PAPER["lr"]
+    usual = {"epochs": scale.long, "lr": rate, "drops": _drops(scale.long, **PAPER["drops"])}
     arguments = {"width": scale.width, **(arguments or {})}
     return _run(preset, seed, name, data, arguments, **(usual | rest))
 
@@ -255,7 +342,8 @@ def _paper(preset, seed, name="pnn", data="cifar10", arguments=None, **rest):
 def _run(preset, seed, name, data, arguments, **rest):
     scale = _scale(preset)
     usual = {"train_size": scale.train, "test_size": scale.test, "batch": scale.batch,
-             "decay": 0.0, "weight_decay": 1e-4, "observers": (),
+             "decay": 0.0, "weight_decay": 1e-4,
+             "observers": ("correct",) if preset in FULL else (),
              "augment": "crop_flip" if data == "cifar10" else "none"}  # fmt: skip
     used = colour(preset) if data == "cifar10" else data
     return Run(used, name, seed, model_args=arguments, **(usual | rest))

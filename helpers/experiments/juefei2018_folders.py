@@ -19,9 +19,16 @@ SCALES = {
     "smoke": {"width": 16, "epochs": 9, "batch": 8, "crop": 64},
     "quick": {"width": 32, "epochs": 9, "batch": 32, "crop": 128},
     "study": {"width": 64, "epochs": 30, "batch": 128, "crop": 128},
+    "long": {"width": 64, "epochs": 30, "batch": 128, "crop": 128},
     "paper": {"width": 256, "epochs": 90, "batch": 256, "crop": 224},
 }
-PICTURE = {"smoke": 96, "quick": 300, "study": 600, "paper": 600}  # px, shorter side, of VOC
+PICTURE = {
+    "smoke": 96,
+    "quick": 300,
+    "study": 600,
+    "long": 600,
+    "paper": 600,
+}  # px, shorter side, of VOC
 # What differs from `Detector` for VGG16 in the public code whose figures the paper compares with.
 ON_VGG = {"epochs": 6, "weight_decay": 5e-4}
 

@@ -17,6 +17,18 @@ SMALL = {
     "vgg": {},
     "resnet": {"depth": 18, "stem": "conv3"},
 }
+ALIKE = {  # sizes with parameters of one order: about 115, 240 and 176 thousand; ten times as many
+    "long": {"plain": {"units": 64}, "vgg": {"width": 1 / 8, "hidden": 64}, "resnet": {"width": 8}},
+    "paper": {
+        "plain": {"units": 256},
+        "vgg": {"width": 3 / 8, "hidden": 64},
+        "resnet": {"width": 24},
+    },
+}
+RATES = {  # by training loss, where they train long
+    "plain": 1e-3, "vgg": 3e-3, "resnet": 3e-3, "squeezenet1_1": 2e-3,
+}  # fmt: skip
+GARMENTS = 20_000  # images at `long`: one statement hangs on them
 DROPOUT = 0.1  # of the input (Section 3)
 TRAINED_ON = {"kind": "intensity", "level": 16, "seed": 6}  # noise in training and test images
 NOISE = tuple(f"noise_{kind}" for kind in robustness.LEVELS)
@@ -26,6 +38,7 @@ LOOKS = (  # what one run of a fine-tuned network looks at, so that a killed one
     ("noise_pepper", "noise_translation", "noise_combined"),
     ("noise_rotation", "noise_upside_down", "noise_left_right"),
 )
+DROPPED = (0, 2)  # of these looks: what networks with and without dropout are compared by
 FILTERED = tuple(f"filtered_{kind}" for kind in robustness.FILTERED)
 PREDICTED = tuple(f"predicted_{kind}" for kind in robustness.PREDICTED)
 
@@ -35,8 +48,11 @@ class Scale:
     """Say how large this paper's experiments are at a preset.
 
     train, test: images of the small networks, None for whole splits. width: of theirs, of 64
-    channels. epochs: of theirs. seeds: of theirs; tuned: of the fine-tuned networks. side: px that
-    these are shown, 0 where there are none. tuning: epochs of fine-tuning.
+    channels, where `ALIKE` has none. epochs: of theirs. seeds: of theirs; tuned: of the fine-tuned
+    networks. side: px that these are shown, 0 where there are none. tuning: epochs of fine-tuning,
+    of each network. birds: the data that they learn. many: whether networks train until they stop
+    improving, and are shown as many pictures as there are; see `robustness.noise`. foretold: how
+    many of the fine-tuned networks have their deviations foretold.
     """
 
     train: int | None
@@ -46,29 +62,37 @@ class Scale:
     seeds: int
     tuned: int = 0
     side: int = 0
-    tuning: int = 0
+    tuning: tuple = ()
+    birds: str = "birds"
+    many: bool = False
+    foretold: int = 1
 
 
 SCALES = {
     "smoke": Scale(128, 20, width=4, epochs=1, seeds=1),
     "quick": Scale(1_000, 100, width=8, epochs=3, seeds=2),
-    "study": Scale(10_000, 2_000, width=16, epochs=6, seeds=3, tuned=2, side=160, tuning=8),
-    "paper": Scale(None, None, width=64, epochs=30, seeds=5, tuned=3, side=224, tuning=30),
-}
+    "study": Scale(10_000, 2_000, width=16, epochs=6, seeds=3, tuned=2, side=160, tuning=(8, 8)),
+    "long": Scale(None, None, width=0, epochs=24, seeds=3, tuned=5, side=160, tuning=(20, 12),
+                  birds="birds_official", many=True, foretold=3),
+    "paper": Scale(None, None, width=0, epochs=30, seeds=5, tuned=5, side=224,
+                   tuning=(30, 30, 30), birds="cub200", many=True, foretold=5),
+}  # fmt: skip
 
 
-def small(preset, seeds=None):
-    """Return small networks of three kinds on garments and in colour, under every degradation."""
-    return [
-        _small(preset, data, kind, seed, (*NOISE, "noise_combined"))
-        for seed in range(seeds or _scale(preset).seeds)
-        for data in ("fashion_mnist", colour(preset))
-        for kind in SMALL
-    ]
+def dropped(preset, seeds=None):
+    """Return the first fine-tuned network, trained with dropout of its input and without (Fig. 4).
+
+    Those without are runs of `curves`.
+    """
+    usual = [_looks(preset)[k] for k in DROPPED]
+    looks = usual if _scale(preset).many else [("noise_rgb", "noise_pepper", "noise_intensity")]
+    arms = ((DROPOUT, looks), (0.0, usual))
+    return [run for share, own in arms for look in own
+            for run in _every(preset, look, seeds, first=True, dropout=share)]  # fmt: skip
 
 
 def noisy(preset, seeds=None):
-    """Return the same kinds in colour, trained and tested on images of one noise level."""
+    """Return small networks in colour, trained and tested on images of one noise level."""
     return [
         _small(preset, colour(preset), kind, seed, ("correct",), degradation=TRAINED_ON)
         for seed in range(seeds or _scale(preset).seeds)
@@ -76,48 +100,63 @@ def noisy(preset, seeds=None):
     ]
 
 
+def small_colour(preset, seeds=None):
+    """Return small networks of three kinds in colour, under every degradation."""
+    return _kinds(preset, colour(preset), seeds)
+
+
+def small_garments(preset, seeds=None):
+    """Return the same on garments (in place of Figure 3's other data)."""
+    return _kinds(preset, "fashion_mnist", seeds)
+
+
+def curves(preset, seeds=None):
+    """Return the fine-tuned networks under every degradation (Section 2, Figure 2, Table 1)."""
+    found = [run for look in _looks(preset) for run in _every(preset, look, seeds)]
+    return sorted(found, key=lambda run: _networks(preset).index(run.model_args["name"]))
+
+
+def filtered(preset, seeds=None):
+    """Return one fine-tuned network behind filters (Section 3, Figure 4)."""
+    looks = _seen(preset, FILTERED)
+    return [run for look in looks for run in _every(preset, (look,), seeds, first=True)]
+
+
+def varied(preset):
+    """Return it on every test picture under faint noise (Section 3, Figure 5)."""
+    look = "scores" if _scale(preset).many else "deviations"
+    return _every(preset, (look,), first=True)[:1]
+
+
+def predicted(preset):
+    """Return it with deviations foretold and measured (Section 4, Figure 6)."""
+    count = _scale(preset).foretold
+    looks = _seen(preset, PREDICTED)
+    return [run for look in looks for run in _every(preset, (look,), first=True)[:count]]
+
+
 def foretold(preset, seeds=None):
-    """Return plain networks whose deviations are foretold (Section 4, Figure 6)."""
+    """Return plain networks whose deviations are foretold (Section 4, Figure 6).
+
+    Where networks train long they are those of `small_colour`.
+    """
+    if _scale(preset).many:
+        return [run for run in small_colour(preset, seeds) if run.model == "plain"]
     return [
         _small(preset, colour(preset), "plain", seed, (*PREDICTED, *FILTERED))
         for seed in range(seeds or _scale(preset).seeds)
     ]
 
 
-def curves(preset, seeds=None):
-    """Return the fine-tuned networks under every degradation (Section 2, Figure 2, Table 1)."""
-    return [run for look in LOOKS for run in _every(preset, look, seeds)]
-
-
-def filtered(preset, seeds=None):
-    """Return one fine-tuned network behind filters (Section 3, Figure 4)."""
-    return [run for look in FILTERED for run in _every(preset, (look,), seeds, first=True)]
-
-
-def dropped(preset, seeds=None):
-    """Return the same network trained with dropout of its input (Section 3, Figure 4)."""
-    looks = ("noise_rgb", "noise_pepper", "noise_intensity")
-    return _every(preset, looks, seeds, first=True, dropout=DROPOUT)
-
-
-def varied(preset):
-    """Return it on every test picture under faint noise (Section 3, Figure 5)."""
-    return _every(preset, ("deviations",), first=True)[:1]
-
-
-def predicted(preset):
-    """Return it with deviations foretold and measured (Section 4, Figure 6)."""
-    return [_every(preset, (look,), first=True)[0] for look in PREDICTED if _scale(preset).tuned]
-
-
 GRIDS = {
-    "curves": curves,
     "dropped": dropped,
+    "noisy": noisy,
+    "small-cifar10": small_colour,
+    "curves": curves,
     "filtered": filtered,
     "varied": varied,
     "predicted": predicted,
-    "small": small,
-    "noisy": noisy,
+    "small-fashion_mnist": small_garments,
     "foretold": foretold,
 }
 
@@ -126,9 +165,22 @@ def _scale(preset):
     return SCALES[get(preset).name]
 
 
+def _networks(preset):
+    return THEIRS if get(preset).name == "paper" else HERE
+
+
+def _seen(preset, names):
+    """Return the observers of these names, of many pictures where a preset has that many."""
+    return tuple(f"many_{name}" for name in names) if _scale(preset).many else tuple(names)
+
+
+def _looks(preset):
+    return [_seen(preset, look) for look in LOOKS]
+
+
 def _every(preset, observers, seeds=None, first=False, dropout=0.0):
     """Return the fine-tuned networks of a preset, or the first alone, each with its seeds."""
-    networks = THEIRS if get(preset).name == "paper" else HERE
+    networks = _networks(preset)
     tuned = _scale(preset).tuned
     return [
         _tuned(preset, name, seed, observers, dropout)
@@ -139,24 +191,52 @@ def _every(preset, observers, seeds=None, first=False, dropout=0.0):
 
 def _tuned(preset, name, seed, observers, dropout=0.0):
     scale = _scale(preset)
-    data = "cub200" if get(preset).name == "paper" else "birds"
+    epochs = scale.tuning[_networks(preset).index(name)]
     arguments = {"name": name, "side": scale.side} | ({"dropout": dropout} if dropout else {})
-    drops = [round(scale.tuning * share) for share in (5 / 8, 7 / 8)]
+    rate = RATES.get(name, 5e-3) if scale.many else 5e-3
     return Run(
-        data, "finetuned", seed, model_args=arguments, optimiser="momentum", lr=5e-3, decay=0.0,
-        weight_decay=5e-4, drops={"after": drops, "factor": 0.2}, epochs=scale.tuning, batch=32,
-        augment="crop_flip", observers=observers,
+        scale.birds, "finetuned", seed, model_args=arguments, optimiser="momentum", lr=rate,
+        decay=0.0, weight_decay=5e-4, epochs=epochs, batch=32, augment="crop_flip",
+        drops=_drops(epochs, (1 / 2, 3 / 4) if scale.many else (5 / 8, 7 / 8)),
+        observers=observers,
     )  # fmt: skip
 
 
+def _drops(epochs, shares):
+    return {"after": [max(1, round(epochs * share)) for share in shares], "factor": 0.2}
+
+
+def _kinds(preset, data, seeds):
+    """Return the small networks of all kinds on one data set, under every degradation.
+
+    Where they train long, the plain one in colour also has its deviations foretold, and filters.
+    """
+    looks = _seen(preset, (*NOISE, "noise_combined"))
+    plain = ()
+    if _scale(preset).many:
+        looks = (*looks, "correct")
+        plain = _seen(preset, (*PREDICTED, *FILTERED)) if data != "fashion_mnist" else ()
+    return [
+        _small(preset, data, kind, seed, looks + (plain if kind == "plain" else ()))
+        for seed in range(seeds or _scale(preset).seeds)
+        for kind in SMALL
+    ]
+
+
 def _small(preset, data, kind, seed, observers, degradation=None):
-    scale = _scale(preset)
-    width = {"plain": {"units": scale.width}, "vgg": {"width": scale.width / 64},
-             "resnet": {"width": scale.width}}[kind]  # fmt: skip
+    scale, name = _scale(preset), get(preset).name
+    if scale.many:
+        own, rate = ALIKE[name][kind], RATES[kind]
+    else:
+        rate = 3e-3
+        own = {"plain": {"units": scale.width}, "vgg": {"width": scale.width / 64},
+               "resnet": {"width": scale.width}}[kind]  # fmt: skip
+    garments = data == "fashion_mnist"
     return Run(
-        data, kind, seed, channels="rgb", model_args=SMALL[kind] | width, train_size=scale.train,
-        test_size=scale.test, lr=3e-3, decay=0.0, epochs=scale.epochs, batch=64,
-        augment="none" if data == "fashion_mnist" else "crop_flip", observers=observers,
+        data, kind, seed, channels="rgb", model_args=SMALL[kind] | own,
+        train_size=GARMENTS if garments and name == "long" else scale.train,
+        test_size=scale.test, lr=rate, decay=0.0, epochs=scale.epochs, batch=64,
+        augment="none" if garments else "crop_flip", observers=observers,
         degradation=degradation or {},
-        drops={"after": [max(1, round(scale.epochs * 2 / 3))], "factor": 0.2},
+        drops=_drops(scale.epochs, (1 / 2, 3 / 4) if scale.many else (2 / 3,)),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from helpers.models.resnet import pooled, residual
 
 LAWS = ("uniform", "normal")
 FITS = ("exact", "tile", "interpolate")
+FIXED = ("masks", "filters")  # what a layer has that is random and not learnt
 
 
 class Perturbation(nn.Module):
@@ -41,14 +42,37 @@ class Perturbation(nn.Module):
         else:
             self.register_buffer("masks", masks)
         self.activation, self.fit = activation, one_of("model_args.fit", fit, FITS)
-        maps = inputs * fan_out
-        mixed = nn.Conv2d(maps, outputs, 1, bias=bias)
-        self.combine = nn.Sequential(nn.BatchNorm2d(maps), mixed) if norm else mixed
+        self.combine = _mixed(inputs * fan_out, outputs, norm, bias)
 
     def forward(self, x):
         """Map (N, inputs, side, side) to (N, outputs, side, side); `fit` allows other sizes."""
         noisy = [x + mask for mask in fitted(self.masks, x.shape[-2:], self.fit)]
         return self.combine(self.activation(torch.cat(noisy, 1) if len(noisy) > 1 else noisy[0]))
+
+
+class Filtered(nn.Module):
+    """Convolve with fixed random 3x3 filters, take the ReLU, and mix by a learnt 1x1 convolution.
+
+    The control for `Perturbation`: as many learnt numbers, and neighbours that meet. There are as
+    many filters as input channels, each over all of them, from the normal law of He's initial
+    weights. They are a buffer, saved with the weights.
+    """
+
+    def __init__(self, inputs, outputs, norm=True, bias=True):
+        super().__init__()
+        filters = torch.randn(inputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
+        self.register_buffer("filters", filters)
+        self.combine = _mixed(inputs, outputs, norm, bias)
+
+    def forward(self, x):
+        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        return self.combine(functional.conv2d(x, self.filters, padding=1).relu_())
+
+
+def _mixed(maps, outputs, norm, bias):
+    """Return the learnt part of a layer: batch norm, and a 1x1 convolution."""
+    mixed = nn.Conv2d(maps, outputs, 1, bias=bias)
+    return nn.Sequential(nn.BatchNorm2d(maps), mixed) if norm else mixed
 
 
 def fitted(masks, size, how):
@@ -69,14 +93,18 @@ def fitted(masks, size, how):
 
 
 def pnn(shape, classes, depth=18, width=64, stem="conv7", frozen_stem=False, stem_masks=None,
-        **noise):  # fmt: skip
+        fixed="masks", **noise):  # fmt: skip
     """Return a residual network with perturbation layers in place of its 3x3 convolutions.
 
+    fixed: masks, or filters, with which `Filtered` takes the place of every perturbation layer.
     depth, width, stem, frozen_stem: as in `resnet.residual`; the paper calls the width "#mask".
     noise: the arguments of `Perturbation`. stem "noise" makes the first layer of noise too, with
     stem_masks = {"level", "fan_out", "sigmoid"} of its own where given (the corrected code's
     "noise in all layers": 5 width masks a channel, 20 times the level, sigmoids).
     """
+    if one_of("model_args.fixed", fixed, FIXED) == "filters":
+        layer = partial(_filter, **noise)
+        return residual(shape, classes, layer, depth, width, stem, frozen_stem)
     own = dict(stem_masks or {})
     activation = torch.sigmoid_ if own.pop("sigmoid", False) else torch.relu_
     layer = partial(_mix, noise=noise)
@@ -86,6 +114,10 @@ def pnn(shape, classes, depth=18, width=64, stem="conv7", frozen_stem=False, ste
 
 def _mix(inputs, outputs, side, stride, noise):
     return pooled(Perturbation(inputs, outputs, side, **noise), stride)
+
+
+def _filter(inputs, outputs, side, stride, **arguments):
+    return pooled(Filtered(inputs, outputs, **arguments), stride)
 
 
 def _first(inputs, outputs, side, noise, activation):

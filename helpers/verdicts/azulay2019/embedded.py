@@ -6,7 +6,7 @@ from helpers import claims, evidence, invariance
 
 KINDS = {"shift": "sizes_black", "scale": "sizes_scale"}
 MODERN = ("resnet50", "inception_resnet_v2")
-PRINTED = {"near 220 px": 220, "near 100 px": 100}
+PRINTED = {"near 220 px": (220, ("vgg16", *MODERN)), "near 100 px": (100, MODERN)}
 
 
 def by_picture(preset, kind, what="changed"):
@@ -41,19 +41,25 @@ def _seen(preset, kind):
     """Return {network: {size in px: packed `shift.Change`}}, the sizes, and the scale."""
     found, table = evidence.of("azulay2019", "embedded_sizes", preset), {}
     for row in found.frame.itertuples():
-        if KINDS[kind] in row.observed:
-            own = {int(size): packed for size, packed in row.observed[KINDS[kind]].items()}
-            table[row.arguments["name"]] = own
+        if own := _of_sizes(row.observed, kind):
+            table[row.arguments["name"]] = {int(size): packed for size, packed in own.items()}
     sizes = sorted(next(iter(table.values())))
     return table, sizes, found.preset
+
+
+def _of_sizes(observed, kind):
+    """Return {size: packed `shift.Change`} of drawn pictures, or else of the first; or None."""
+    return observed.get(f"drawn_{KINDS[kind]}", observed.get(KINDS[kind]))
 
 
 def note(preset):
     """Return a line that says what the evidence is."""
     found = evidence.of("azulay2019", "embedded_sizes", preset)
-    seen = next(seen for seen in found.frame.observed if "sizes_black" in seen)
-    pairs = next(iter(seen["sizes_black"].values()))["n"]
-    return f"Preset {found.preset}: {pairs} pairs a size. {found.frame.source.iloc[0]}."
+    seen = next(seen for seen in found.frame.observed if _of_sizes(seen, "shift"))
+    pairs = next(iter(_of_sizes(seen, "shift").values()))["n"]
+    which = "drawn pictures" if "drawn_sizes_black" in seen else "first pictures"
+    source = found.frame.source.iloc[0]
+    return f"Preset {found.preset}: {pairs} pairs a size, of the {which}. {source}."
 
 
 def falls(preset, kind):
@@ -69,15 +75,19 @@ def falls(preset, kind):
 
 
 def printed(preset):
-    """Return {printed name: how many of the two modern networks change, as a share, (pictures,)}.
+    """Return {printed name: how many of the paper's networks change, as a share, (pictures,)}.
 
-    After a shift, of the paper's networks only.
+    After a shift or a change of size, as the text has it: near 220 px of all three networks, near
+    100 px of the two modern ones.
     """
-    found, sizes, scale = by_picture(preset, "shift")
+    both = [by_picture(preset, kind) for kind in KINDS]
+    _, sizes, scale = both[0]
     if scale != "paper":
         return None, "needs " + ", ".join(claims.row("aw-fig6")[1]["needs"])
-    modern = np.mean([own for name, own in found.items() if name in MODERN], axis=0)
-    return {name: modern[:, sizes.index(size)] for name, size in PRINTED.items()}, scale
+    return {
+        name: np.mean([own[network][:, sizes.index(size)] for own, *_ in both for network in of], 0)
+        for name, (size, of) in PRINTED.items()
+    }, scale
 
 
 MEASURES = {

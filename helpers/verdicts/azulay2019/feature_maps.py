@@ -200,16 +200,16 @@ def shown(name, photograph):
 # Figure 4.
 
 
-def samplings(preset):
+def plain(preset):
     """Return the `Evidence` of the networks that are trained here."""
-    return evidence.of("azulay2019", "samplings", preset)
+    return evidence.of("azulay2019", "plain", preset)
 
 
 def readouts(preset):
     """Return {measure: shares (seeds, depths)} of the networks trained here, and the scale."""
-    found = samplings(preset)
+    found = plain(preset)
     seen = found.last().sort_values("seed").observed
-    rows = [by_measure(own["readouts"]) for own in seen if "readouts" in own]
+    rows = [by_measure(invariance.seen(own, "readouts")) for own in seen]
     shares = {measure: np.array([row[measure] for row in rows]) for measure in READ}
     return shares, found.scale("cifar10")
 
@@ -251,9 +251,9 @@ def each(preset, measure):
 
     measure: one of the last two of `READ`.
     """
-    found, index = samplings(preset), {READ[2]: 0, READ[3]: 2}[measure]
+    found, index = plain(preset), {READ[2]: 0, READ[3]: 2}[measure]
     seen = found.last().sort_values("seed").observed
-    read = [own["readouts"] for own in seen if "readouts" in own]
+    read = [invariance.seen(own, "readouts") for own in seen]
     values = [[invariance.unpack(depth)[index] for depth in depths] for depths in read]
     return np.array(values, float).transpose(0, 2, 1), found.scale("cifar10")
 

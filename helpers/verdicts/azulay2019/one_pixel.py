@@ -125,11 +125,13 @@ def more_than_cropped(preset, protocol):
 def every_network(preset, protocol, against=None, what="changed"):
     """Return a measure of every network, a comparison each, (pictures, networks).
 
-    against: a protocol whose measure is subtracted. what: changed or mac.
+    Each network is shown as a part as well, so that the page says which of them fail. against: a
+    protocol whose measure is subtracted. what: changed or mac.
     """
     table, scale = seen(preset)
-    found = [_difference(own, protocol, what, against) for own in table.values()]
-    return claims.Measurement(np.stack(found, axis=1), scale, names=tuple(table))
+    found = {name: _difference(own, protocol, what, against) for name, own in table.items()}
+    values = np.stack([*found.values()], axis=1)
+    return claims.Measurement(values, scale, names=tuple(found), parts=found)
 
 
 def parameters_off(_, network):

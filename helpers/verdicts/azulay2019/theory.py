@@ -18,12 +18,16 @@ PLACES = {"signal1": 3, "signal2": 2}  # of the delta among the seven pixels of 
 
 
 def table2(place):
-    """Return the lines of Table 2 for a delta at `place` of 7: original, blurred, sampled, ReLU."""
+    """Return the lines of Table 2 for a delta at `place` of 7.
+
+    original, blurred, sampled; relu: max(x - 5, 0), and thresholded: x where it is above 5.
+    """
     signal = np.zeros(7)
     signal[place] = 1
     blurred = np.convolve(signal, BIN5, "same")
     sampled = blurred[::2]
-    return {"original": signal, "blurred": blurred, "sampled": sampled, "relu": relu(sampled, 5)}
+    return {"original": signal, "blurred": blurred, "sampled": sampled, "relu": relu(sampled, 5),
+            "thresholded": thresholded(sampled, 5)}  # fmt: skip
 
 
 def table2_lines(_):
@@ -46,9 +50,24 @@ def table2_sums(_):
     return float(abs(np.subtract(found, wanted)).max()), ANY
 
 
-def table2_relu(_, signal):
-    """Return the sum after the ReLU."""
-    return float(table2(PLACES[signal])["relu"].sum()), ANY
+def thresholded(signal, least):
+    """Return a signal with what is not above `least` set to zero (Keras's ThresholdedReLU)."""
+    return np.where(np.asarray(signal) > least, signal, 0.0)
+
+
+def table2_last(_):
+    """Return the largest difference of the thresholded lines from the printed last ones."""
+    printed = claims.row("aw-table2")[1]["numbers"]
+    differences = [
+        table2(place)["thresholded"] - printed[signal]["relu"] for signal, place in PLACES.items()
+    ]
+    return float(max(abs(d).max() for d in differences)), ANY
+
+
+def table2_shifted(_):
+    """Return the largest difference of max(x - 5, 0) from (0, 0, 0, 0) and (0, 1, 0, 0)."""
+    found = [table2(place)["relu"] for place in PLACES.values()]
+    return float(abs(np.subtract(found, [[0, 0, 0, 0], [0, 1, 0, 0]])).max()), ANY
 
 
 def table2_conclusion(_):
@@ -105,6 +124,13 @@ def biases():
 def second_silent(_):
     """Return the largest value that any bias between sinc(1/2) and 1 leaves of the second."""
     return max(float(ideal_after_relu(bias)[1].max()) for bias in biases()), ANY
+
+
+def first_kept(_):
+    """Return the largest error of: thresholding leaves the first the delta function."""
+    first = np.sinc(np.arange(-50, 51))
+    errors = [abs(thresholded(first, bias) - np.eye(101)[50]).max() for bias in biases()]
+    return float(max(errors)), ANY
 
 
 def first_height(_):
@@ -181,8 +207,8 @@ MEASURES = {
     "aw-table2": {
         "lines": table2_lines,
         "sums": table2_sums,
-        "relu1": partial(table2_relu, signal="signal1"),
-        "relu2": partial(table2_relu, signal="signal2"),
+        "last": table2_last,
+        "shifted": table2_shifted,
         "conclusion": table2_conclusion,
         "linear": bin5_missed,
     },
@@ -190,7 +216,8 @@ MEASURES = {
         "half": partial(sinc_value, at=0.5),
         "three-halves": partial(sinc_value, at=1.5),
         "sums": sinc_sums,
-        "first": first_height,
+        "first": first_kept,
+        "height": first_height,
         "second": second_silent,
         "bias": least_bias,
     },

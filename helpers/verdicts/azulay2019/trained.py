@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from helpers import augment, claims, datasets, evidence, invariance, rules, shift
+from helpers import augment, claims, datasets, evidence, invariance, metrics, rules, shift
 from helpers.experiments.azulay2019 import AUGMENTS
 from helpers.shift import PROTOCOLS, TITLES
 from helpers.verdicts.repeats import over_trainings
@@ -14,7 +14,9 @@ from helpers.verdicts.repeats import over_trainings
 FIFTHS = 5
 INDEX = {"changed": 0, "mac": 2}  # of a measure in what `invariance.unpack` returns
 POINT = 0.01  # of accuracy
+LEARNT = 0.75  # accuracy that is asked of a network before anything is concluded from it
 OWN = {"black": "black", "square": "crop"}  # which protocol a kind of augmentation shows
+ALIKE = {"black": ("black", "scale"), "square": ("crop",)}  # whose frames are such as it shows
 HERE = partial(evidence.of, "azulay2019")
 
 
@@ -43,13 +45,24 @@ def each(observed, protocol, what="changed"):
 
     what: changed, 1 where the top class is another one, or mac, the absolute change.
     """
-    packed = [seen[f"pairs_{protocol}"] for seen in observed]
+    packed = [invariance.seen(seen, f"pairs_{protocol}") for seen in observed]
     return np.array([invariance.unpack(pairs)[INDEX[what]] for pairs in packed], float)
 
 
 def share(observed, protocol, what="changed"):
     """Return P(top-1 change), or the mean absolute change, under a protocol, (seeds,)."""
     return each(observed, protocol, what).mean(axis=1)
+
+
+def learnt(name, preset, **which):
+    """Return by how much the accuracy of networks exceeds what is asked of them, (seeds,).
+
+    name: of an experiment. which: sampling, padding or augment of the networks.
+    """
+    last, scale = rows(name, preset)
+    for field, value in which.items():
+        last = last[last[field] == value]
+    return last.test_accuracy.to_numpy() - LEARNT, scale
 
 
 # Typicality and confidence (Figures 7, 8, 9 below, 12)
@@ -61,17 +74,20 @@ def per_image(observed, by):
     by: typicality (mean correlation with the ten nearest training images) or confidence (the top
     class's probability in the first frame).
     """
-    changed, top, moved = invariance.unpack(observed["pairs_crop"])
-    value = top if by == "confidence" else invariance.shares(observed["typicality"]["values"])
-    return value, changed, moved
+    changed, top, moved = invariance.unpack(invariance.seen(observed, "pairs_crop"))
+    if by == "confidence":
+        return top, changed, moved
+    typical = invariance.seen(observed, "typicality")
+    return invariance.shares(typical["values"]), changed, moved
 
 
-def parted(preset, what="changed", by="typicality", sampling="max"):
+def parted(preset, what="changed", by="typicality", sampling="max", name="plain"):
     """Return a measure of every image in fifths of the images, and the scale.
 
     A list over seeds, of a list of (images,) from the least to the most typical or confident fifth.
+    name: of the experiment that the networks are from.
     """
-    seen, scale = select("samplings", preset, sampling=sampling)
+    seen, scale = select(name, preset, sampling=sampling)
     found = []
     for observed in seen:
         value, *measures = per_image(observed, by)
@@ -81,13 +97,13 @@ def parted(preset, what="changed", by="typicality", sampling="max"):
     return found, scale
 
 
-def fifths(preset, what="changed", by="typicality", sampling="max"):
+def fifths(preset, what="changed", by="typicality", sampling="max", name="plain"):
     """Return a measure in fifths of the images, from least to most typical, (seeds, 5).
 
     The floors are the standard errors that the images give of the difference of each two neighbours
     and, last, of the ends, which are different images; means over seeds.
     """
-    found, scale = parted(preset, what, by, sampling)
+    found, scale = parted(preset, what, by, sampling, name)
     means, errors = (
         np.array([[measure(part) for part in parts] for parts in found])
         for measure in (np.mean, shift.error)
@@ -114,7 +130,7 @@ def rho(observed, by, other=None):
 
 def plain(preset):
     """Return the observations of the networks without blur, one a seed."""
-    return select("samplings", preset, sampling="max")[0]
+    return select("plain", preset)[0]
 
 
 def examples(preset):
@@ -123,10 +139,10 @@ def examples(preset):
     They are those of the first network at `preset` itself, whose images are at hand: a list of rows
     [(image uint8 (C, H, W), correlation or None), ...].
     """
-    live = HERE("samplings", preset).live
+    live = HERE("plain", preset).live
     row = next(live[live.seed == 0].itertuples())
     train, test, _ = datasets.splits(row.data, int(row.train), int(row.test))
-    seen = row.observed["typicality"]
+    seen = invariance.seen(row.observed, "typicality")
     return [
         [(test.pixels[found["image"]], None), *((train.pixels[k], r) for k, r in found["near"])]
         for end in ("typical", "atypical")
@@ -136,7 +152,7 @@ def examples(preset):
 
 def rho_error(observed):
     """Return the standard error that the images give a rank correlation, where it is near 0."""
-    return (observed[0]["pairs_crop"]["n"] - 1) ** -0.5
+    return (invariance.seen(observed[0], "pairs_crop")["n"] - 1) ** -0.5
 
 
 def weaker(preset):
@@ -144,7 +160,7 @@ def weaker(preset):
 
     The floor is that of a difference of two correlations that are independent of one another.
     """
-    seen, scale = select("samplings", preset, sampling="max")
+    seen, scale = select("plain", preset)
     values = np.array([abs(rho(o, "typicality")) - abs(rho(o, "confidence")) for o in seen])
     return claims.Measurement(values, scale, 2**0.5 * rho_error(seen))
 
@@ -157,7 +173,7 @@ def other_network(preset):
     these values is that of all pairs, and they vary as the networks do (jackknife, Tukey 1958).
     Two networks are one pair, and one value.
     """
-    seen, scale = select("samplings", preset, sampling="max")
+    seen, scale = select("plain", preset)
     n = len(seen)
     table = np.array([[-rho(own, "confidence", other) for other in seen] for own in seen])
     whole = _mean_of_pairs(table)
@@ -184,9 +200,9 @@ def by_sampling(preset, protocol, what="changed"):
     }, scale
 
 
-def helps(preset):
-    """Return by how much bin-5 lowers the share that changes, embedded in black, (seeds,)."""
-    plain, blurred, scale = _with_and_without(preset, "black")
+def helps(preset, protocol):
+    """Return by how much bin-5 lowers the share that changes under a protocol, (seeds,)."""
+    plain, blurred, scale = _with_and_without(preset, protocol)
     return over_trainings(plain - blurred, scale)
 
 
@@ -241,9 +257,14 @@ def own_gain(preset, kind):
 
 
 def other_gains(preset, kind):
-    """Return its gain under each of the other protocols, (seeds, 3)."""
+    """Return its gain under the protocols whose frames are unlike those of training, (seeds, k).
+
+    These are all but its own and, beside images on black, that of a change of scale, which shows
+    them too.
+    """
     found, scale = gains(preset, kind)
-    del found[OWN[kind]]
+    for alike in ALIKE[kind]:
+        del found[alike]
     return over_trainings(np.stack([*found.values()], axis=2), scale, _titles(found))
 
 
@@ -265,7 +286,8 @@ def first_frames(preset):
     found = {}
     for kind, part in last.groupby("augment", sort=False):
         for protocol in PROTOCOLS:
-            own = [100 * seen[f"pairs_{protocol}"]["accuracy"] for seen in part.observed]
+            seen = [invariance.seen(observed, f"pairs_{protocol}") for observed in part.observed]
+            own = [100 * pairs["accuracy"] for pairs in seen]
             mean, low, high = rules.interval(own)
             found.setdefault(kind, {})[TITLES[protocol]] = f"{mean:.1f} [{low:.1f}, {high:.1f}]"
     return found
@@ -315,12 +337,21 @@ def as_accurate(preset):
     """Return the accuracy without subsampling minus that with, plus one point, (seeds,).
 
     Both on a torus. "At least as accurate" is to hold for equal networks, which differ by less than
-    the point that matters: the sum is above 0 for these.
+    the point that matters: the sum is above 0 for these. Where the records say which images are
+    right, what the test images do to the difference is computed from them.
     """
     last, scale = rows("subsampling_free", preset)
     last = last[last.padding == "circular"]
-    found = {name: part.test_accuracy.to_numpy() for name, part in last.groupby("sampling")}
-    return found["none"] - found["max"] + POINT, scale
+    with_, without = (last[last.sampling == name] for name in ("max", "none"))
+    if all("correct" in seen for part in (with_, without) for seen in part.observed):
+        return over_trainings(_right(without) - _right(with_) + POINT, scale)
+    return without.test_accuracy.to_numpy() - with_.test_accuracy.to_numpy() + POINT, scale
+
+
+def _right(last):
+    """Return which test images networks name correctly, float64 (seeds, images)."""
+    bits = [metrics.bits(row.observed["correct"], int(row.test)) for row in last.itertuples()]
+    return np.array(bits, float)
 
 
 def by_size(preset, what="changed"):
@@ -344,6 +375,7 @@ def printed(row):
 MEASURES = {
     "aw-fig7": {},
     "aw-fig8": {
+        "learnt": partial(learnt, "plain"),
         "changed": fifths,
         "mac": partial(fifths, what="mac"),
         "zero": near_zero,
@@ -352,22 +384,30 @@ MEASURES = {
     "aw-fig9-top": {},
     "aw-fig9-mid": {
         "share": printed("aw-fig9-mid"),
-        "helps": helps,
-        "small": partial(stays, protocol="black"),
-        "crop": partial(stays, protocol="crop"),
+        "small": printed("aw-fig9-mid"),
+        "learnt": partial(learnt, "samplings", sampling="max"),
+        "helps": partial(helps, protocol="black"),
+        "helps-crop": partial(helps, protocol="crop"),
+        "half": partial(stays, protocol="black"),
+        "half-crop": partial(stays, protocol="crop"),
     },
     "aw-fig9-bot": {
-        "changed": partial(fifths, sampling="bin5"),
+        "changed": partial(fifths, sampling="bin5", name="samplings"),
         "share": printed("aw-fig9-bot"),
     },
     "aw-fig10": {
-        f"{name}-{kind}": partial(measure, kind=kind)
-        for kind in OWN
-        for name, measure in (("own", own_gain), ("more", more), ("others", other_gains))
+        "learnt": partial(learnt, "augmentations", augment="none"),
+        **{
+            f"{name}-{kind}": partial(measure, kind=kind)
+            for kind in OWN
+            for name, measure in (("own", own_gain), ("more", more), ("others", other_gains))
+        },
     },
     "aw-fig11": {
+        "learnt": partial(learnt, "subsampling_free", sampling="max"),
         "torus": partial(torus, observer="pairs_circular"),
         "black": partial(torus, observer="sizes_black"),
+        "high": partial(learnt, "subsampling_free", sampling="none", padding="circular"),
         "zeros": zeros,
         "accuracy": as_accurate,
         "aps": partial(torus, observer="pairs_circular", sampling="aps"),

@@ -42,8 +42,10 @@ def _scale(preset, data):
 
 
 def coarse_lower(preset, data):
-    """Return orderness at scale 1 minus that at the largest scale, per tenth."""
-    return at(preset, data, 1) - at(preset, data, COARSEST), _scale(preset, data)
+    """Return orderness at scales 1 and 2 minus that at the largest scale, (tenths, 2)."""
+    first = np.stack([at(preset, data, scale) for scale in (1, 2)], axis=1)
+    values = first - at(preset, data, COARSEST)[:, None]
+    return Measurement(values, _scale(preset, data), names=("scale 1", "scale 2"))
 
 
 def at_block(preset, data):
@@ -59,9 +61,14 @@ def left_at_block(preset, data):
     return found.values[:, -1], found.scale
 
 
-def kept_below(preset, data):
-    """Return the share kept at each scale below the block, minus one half, (tenths, scales)."""
-    scales = [scale for scale in observers.SCALES if scale < BLOCK[data]]
+def kept_below(preset, data, straddling=False):
+    """Return the share kept at each scale below the block, minus one half, (tenths, scales).
+
+    These are the scales that divide the block, at which every mean is of pixels that stay
+    together; with `straddling`, the others.
+    """
+    below = [scale for scale in observers.SCALES if scale < BLOCK[data]]
+    scales = [scale for scale in below if bool(BLOCK[data] % scale) == straddling]
     shares = [
         at(preset, data, scale, swaps=SWAPS[-1]) / at(preset, data, scale) for scale in scales
     ]

@@ -4,9 +4,10 @@ from itertools import product
 
 import numpy as np
 
-from helpers import claims
+from helpers import claims, metrics
 from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import SMALL_BLOCK, TABLE_SWAPS
+from helpers.verdicts import repeats
 from helpers.verdicts.ghosh2019 import blocks
 from helpers.verdicts.ghosh2019.records import evidence
 from helpers.verdicts.ivan2019.untrained import ANY
@@ -29,14 +30,41 @@ def errors(preset, name):
     return swaps, depths, values, found.scale("cifar10" if data == "photo_patches" else data)
 
 
+def wrong(preset, name):
+    """Return which test images are labelled wrongly, float64 (seeds, swaps, depths, images).
+
+    None where the records do not keep single answers. A picture is the same one after any swaps.
+    """
+    rows = evidence(name, preset).last().sort_values(["seed", "swaps", "depth"])
+    if not all("correct" in observed for observed in rows.observed):
+        return None
+    pairs = zip(rows.observed, rows.test, strict=True)
+    each = np.stack([~metrics.bits(observed["correct"], count) for observed, count in pairs])
+    sizes = [rows[column].nunique() for column in ("seed", "swaps", "depth")]
+    return each.reshape(*sizes, -1).astype(float)
+
+
+def _measured(values, each, scale, names=()):
+    """Return the `Measurement` of differences of errors, with their floor if answers are known.
+
+    values: (seeds,) or (seeds, k). each: the same of each picture, (seeds, k, images) or (seeds,
+    images), None where it is not known.
+    """
+    if each is None or len(each) < 2:
+        return Measurement(values, scale, names=names)
+    each = np.moveaxis(each, -1, 1)
+    return Measurement(values, scale, repeats.floor(each), names, shared=repeats.shared(each))
+
+
 def first_helps(preset, data):
     """Return the fall of the error by the first added layer, points (seeds, swaps).
 
     Seeds in which a one-layer network did not learn are left out: any other would beat it.
     """
     swaps, _, values, scale = errors(preset, f"figure2-{data}")
-    falls = (values[..., 0] - values[..., 1])[(values[..., 0] < UNTRAINED).all(axis=1)]
-    return Measurement(falls, scale, names=_swaps(swaps))
+    each, learnt = wrong(preset, f"figure2-{data}"), (values[..., 0] < UNTRAINED).all(axis=1)
+    own = None if each is None else (each[:, :, 0] - each[:, :, 1])[learnt]
+    return _measured((values[..., 0] - values[..., 1])[learnt], own, scale, _swaps(swaps))
 
 
 def _swaps(counts):
@@ -46,14 +74,18 @@ def _swaps(counts):
 def last_hurts(preset, data):
     """Return the rise of the error by the last added layer after the most swaps, per seed."""
     _, _, values, scale = errors(preset, f"figure2-{data}")
-    return values[:, -1, -1] - values[:, -1, -2], scale
+    each = wrong(preset, f"figure2-{data}")
+    own = None if each is None else each[:, -1, -1] - each[:, -1, -2]
+    return _measured(values[:, -1, -1] - values[:, -1, -2], own, scale)
 
 
 def gain_shrinks(preset, data):
     """Return the last layer's gain without swaps minus that after the most, per seed."""
     _, _, values, scale = errors(preset, f"figure2-{data}")
-    gain = values[..., -2] - values[..., -1]
-    return gain[:, 0] - gain[:, -1], scale
+    gain, each = values[..., -2] - values[..., -1], wrong(preset, f"figure2-{data}")
+    own = None if each is None else each[:, :, -2] - each[:, :, -1]
+    own = None if own is None else own[:, 0] - own[:, -1]
+    return _measured(gain[:, 0] - gain[:, -1], own, scale)
 
 
 def improvements(preset, swapped):

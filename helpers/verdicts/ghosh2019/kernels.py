@@ -2,23 +2,28 @@
 
 import numpy as np
 
-from helpers import orderness
+from helpers import metrics, observers, orderness
 from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import FILTERS
-from helpers.verdicts.ghosh2019.records import evidence
+from helpers.verdicts import repeats
+from helpers.verdicts.ghosh2019.records import LATER, evidence
+
+USUAL, CORRECTED = "kernel_orderness", "kernel_above_chance"  # observers
 
 
-def kernel_orderness(preset, name, column, layer=0, of="weights", geometry="both"):
+def kernel_orderness(preset, name, column, layer=0, of="weights", geometry="both", observer=USUAL):
     """Return (levels, orderness (seeds, levels), scale) of an experiment's kernels.
 
     column: what the levels are, such as `swaps`. layer: its number from 0, or None for the mean
     over layers. of: `weights`, the kernels as trained, or `change`, without their initial values.
+    observer: USUAL, or CORRECTED for the bias of a ratio of few values. There are no levels where
+    the records at the preset lack it.
     """
     found = evidence(name, preset)
     rows = found.last()
-    values = [
-        _mean(observed["kernel_orderness"], layer, of, geometry) for observed in rows.observed
-    ]
+    if rows.empty or any(observer not in observed for observed in rows.observed):
+        return [], np.empty((0, 0)), ""
+    values = [_mean(observed[observer], layer, of, geometry) for observed in rows.observed]
     table = rows.assign(so=values).pivot_table(index="seed", columns=column, values="so")
     return list(table.columns), table.to_numpy(), found.scale("mnist")
 
@@ -44,47 +49,92 @@ def by_chance(size, count=4000, seed=0):
     return float(np.mean(orderness.per_kernel(kernels)))
 
 
-def against_swaps(preset, layer=0, of="weights"):
+def against_swaps(preset, layer=0, of="weights", name="figure4a", observer=USUAL):
     """Return the kernels' orderness after 0 to 100 swaps, (seeds, 4) (Figure 4 a)."""
-    swaps, values, scale = kernel_orderness(preset, "figure4a", "swaps", layer, of)
-    return Measurement(values, scale, floor=0.0, names=tuple(f"{count} swaps" for count in swaps))
+    return _levels(preset, name, "swaps", layer, of, observer, "{:g} swaps")
 
 
-def halved_by_swaps(preset):
+def _levels(preset, name, column, layer, of, observer, title):
+    levels, values, scale = kernel_orderness(preset, name, column, layer, of, observer=observer)
+    if not levels:
+        return LATER
+    return Measurement(values, scale, 0.0, tuple(title.format(level) for level in levels))
+
+
+def halved_by_swaps(preset, name="figure4a"):
     """Return half of the first layer's orderness without swaps minus that after the most."""
-    found = against_swaps(preset)
+    found = against_swaps(preset, name=name)
+    if found.values is None:
+        return found
     return found._replace(values=found.values[:, 0] / 2 - found.values[:, -1], names=())
 
 
-def against_size(preset, of="weights"):
+def against_size(preset, of="weights", name="figure4b", observer=USUAL):
     """Return the first layer's orderness for growing kernels, (seeds, sizes) (Figure 4 b)."""
-    sizes, values, scale = kernel_orderness(preset, "figure4b", "kernel", 0, of)
-    return Measurement(values, scale, floor=0.0, names=tuple(f"K = {size:g}" for size in sizes))
+    return _levels(preset, name, "kernel", 0, of, observer, "K = {:g}")
 
 
-def size_ratio(preset):
+def size_ratio(preset, name="figure4b"):
     """Return orderness at the largest size over that at the smallest, as Figure 4 (b) is read."""
-    found = against_size(preset)
+    found = against_size(preset, name=name)
+    if found.values is None:
+        return found
     ratio = found.values[:, -1] / found.values[:, 0]
     return found._replace(values={"so at K=27 over so at K=3": ratio}, names=())
 
 
-def filtered(preset, against, of="weights"):
+def filtered(preset, against, of="weights", name="filters", observer=USUAL):
     """Return low-pass minus other images' first-layer orderness, per seed (Section 6)."""
-    levels, values, scale = kernel_orderness(preset, "filters", "filter", 0, of)
-    at = {name: values[:, k] for k, name in enumerate(levels)}
+    levels, values, scale = kernel_orderness(preset, name, "filter", 0, of, observer=observer)
+    if not levels:
+        return LATER
+    at = {level: values[:, k] for k, level in enumerate(levels)}
     return Measurement(at[FILTERS[0]] - at[against], scale, floor=0.0)
 
 
-def gaps(preset):
-    """Return the generalisation gap, training minus test accuracy: seeds down, filters across."""
-    rows = evidence("filters", preset).last()
-    rows = rows.assign(gap=rows.accuracy - rows.test_accuracy)
-    return rows.pivot_table(index="seed", columns="filter", values="gap")
+def tested(preset):
+    """Return which answers are right, {trained on: {tested on: bool (seeds, images)}}, and scale.
+
+    None in the place of the dict where no record at the preset says so.
+    """
+    found = evidence("filters-added", preset)
+    rows = found.last()
+    if rows.empty:
+        return None, ""
+    right = {
+        trained: {
+            mask: np.stack([
+                metrics.bits(observed["masked"][mask], count)
+                for observed, count in zip(own.observed, own.test, strict=True)
+            ])
+            for mask in observers.MASKS
+        }
+        for trained, own in rows.sort_values("seed").groupby("filter")
+    }  # fmt: skip
+    return right, found.scale("mnist")
+
+
+def spread(right):
+    """Return the best minus the worst accuracy over test sets, (seeds,); right: of one training."""
+    accuracy = np.stack([own.mean(axis=1) for own in right.values()])
+    return accuracy.max(axis=0) - accuracy.min(axis=0)
 
 
 def gap(preset, against):
-    """Return other images' generalisation gap minus the low-pass one's, per seed (Section 6)."""
-    table = gaps(preset)
-    scale = evidence("filters", preset).scale("mnist")
-    return (table[against] - table[FILTERS[0]]).to_numpy(), scale
+    """Return other images' generalisation gap minus the low-pass one's, per seed (Section 6).
+
+    The gap is that of the work that the paper cites: over test sets with other masks.
+    """
+    right, scale = tested(preset)
+    if right is None:
+        return LATER
+    values = spread(right[against]) - spread(right[FILTERS[0]])
+    each = _extremes(right[against]) - _extremes(right[FILTERS[0]])
+    return Measurement(values, scale, repeats.floor(each), shared=repeats.shared(each))
+
+
+def _extremes(right):
+    """Return the answers on the best minus those on the worst test set, (seeds, images)."""
+    means = {mask: own.mean() for mask, own in right.items()}
+    best, worst = max(means, key=means.get), min(means, key=means.get)
+    return right[best].astype(float) - right[worst]

@@ -3,9 +3,13 @@
 The peak is the look after the first at which the mean over layers is largest, in the other seeds: a
 seed's own largest value would lie above its first one by chance alone. Where orderness only falls,
 the peak is the look after the first, and the rise is negative.
+
+The paper looks at the ends of epochs. Its statements on accuracy are judged at these looks, on all
+test images, where a record has them; where every layer only falls from the first of them on, there
+is no phase before a peak, and nothing to judge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +17,7 @@ import numpy as np
 from helpers import observers, presets
 from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import DATA, INITS, OPTIMISERS
-from helpers.verdicts.ghosh2019.records import evidence
+from helpers.verdicts.ghosh2019.records import LATER, evidence, named
 
 EARLY = 0.1  # share of the accuracy's gain that still counts as no steady improvement
 
@@ -23,7 +27,9 @@ class Progress:
     """Hold what was seen while the seeds of one setting trained.
 
     steps: (T,). orderness: (seeds, T, layers), of both geometries. accuracy: (seeds, T), share of a
-    thousand test images. maps: per look, the last layer's single maps of the first seed.
+    thousand test images. maps: per look, the last layer's single maps of the first seed. images:
+    test images behind an accuracy. ends: looks at the ends of epochs (E,), empty where one of them
+    was not looked at. tested: (seeds, E), accuracy then on all of `whole` test images.
     """
 
     steps: np.ndarray
@@ -31,22 +37,45 @@ class Progress:
     accuracy: np.ndarray
     maps: list
     scale: str
+    images: int = observers.LOOKED_AT["accuracy"]
+    ends: tuple = ()
+    tested: np.ndarray | None = None
+    whole: int = 0
+
+    def by_epoch(self):
+        """Return what was seen at the ends of epochs, None where that is fewer than three."""
+        if len(self.ends) < 3:
+            return None
+        looks = list(self.ends)
+        return replace(
+            self, steps=self.steps[looks], orderness=self.orderness[:, looks],
+            accuracy=self.tested, maps=[], images=self.whole,
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=32)
-def progress(preset, name, optimiser="adam", init="he_normal"):
-    """Return the `Progress` of an experiment's runs with one optimiser and initialisation."""
+def progress(preset, name):
+    """Return the `Progress` of an experiment's runs, None where there are none at the preset."""
     found = evidence(name, preset)
-    rows = found.frame[(found.frame.optimiser == optimiser) & (found.frame.init == init)]
+    rows = found.frame
+    if rows.empty:
+        return None
     looks = list(rows.drop_duplicates("seed").sort_values("seed").watched)
     so = [[[layer["both"] for layer in look["map_orderness"]] for look in w] for w in looks]
     data = rows.data.iloc[0]
+    steps = np.array([look["step"] for look in looks[0]])
+    epochs = int(rows.epoch.max())
+    closing = steps[-1] // epochs * np.arange(1, epochs + 1)
+    tested = rows.pivot_table(index="seed", columns="epoch", values="test_accuracy")
     return Progress(
-        np.array([look["step"] for look in looks[0]]),
+        steps,
         np.array(so, float),
         np.array([[look["accuracy"] for look in w] for w in looks]),
         [[v for v in look["map_orderness"][-1]["maps"] if v is not None] for look in looks[0]],
         found.scale("cifar10" if data == "photo_patches" else data),
+        ends=tuple(np.searchsorted(steps, closing)) if np.isin(closing, steps).all() else (),
+        tested=tested.to_numpy(),
+        whole=int(rows.test.iloc[0]),
     )
 
 
@@ -84,6 +113,11 @@ def before(seen, layer=None):
     return np.divide(gained, end - start, out=np.zeros_like(gained), where=end != start)
 
 
+def phases(seen):
+    """Return the rise and the fall of each layer, (seeds, twice the layers)."""
+    return np.concatenate([rises(seen), falls(seen)], axis=1)
+
+
 def flat_at_peaks(seen, layers):
     """Return a tenth minus the share of the accuracy's gain at each layer's peak.
 
@@ -92,56 +126,111 @@ def flat_at_peaks(seen, layers):
     """
     values = EARLY - np.stack([before(seen, layer) for layer in layers], axis=1)
     right = np.stack([_at(seen.accuracy, peaks(seen, layer)) for layer in layers], axis=1)
-    error = np.sqrt(right * (1 - right) / observers.LOOKED_AT["accuracy"])
+    error = np.sqrt(right * (1 - right) / seen.images)
     gain = abs(seen.accuracy[:, -1:] - seen.accuracy[:, :1])
     error = np.divide(error, gain, out=np.zeros_like(error), where=gain > 0)
     names = tuple(f"layer {layer + 1}" for layer in layers)
     return Measurement(values, seen.scale, float(error.mean(axis=0).max()), names)
 
 
-def _by_layer(seen, measure):
-    """Return a measure of orderness by layer, (seeds, layers), as a `Measurement`."""
+def rising(seen, layers):
+    """Return those of the layers that rise from the first look to their peak, in the mean."""
+    starts = seen.orderness[:, 0]
+    found = []
+    for layer in layers:
+        top = _at(seen.orderness[..., layer], peaks(seen, layer))
+        if (top - starts[:, layer]).mean() > 0:
+            found.append(layer)
+    return found
+
+
+def flat_by_epoch(seen, layers):
+    """Return `flat_at_peaks` at the ends of epochs, of the layers that rise after the first end.
+
+    The gain is that from the end of the first epoch to that of the last. Without a layer that
+    rises there is nothing to judge: the values are empty.
+    """
+    looked = seen and seen.by_epoch()
+    if looked is None:
+        return LATER
+    own = rising(looked, layers)
+    if not own:
+        return Measurement(np.empty((len(looked.orderness), 0)), looked.scale, floor=0.0)
+    return flat_at_peaks(looked, own)
+
+
+def _by_layer(seen, measure, names=("layer {}",)):
+    """Return a measure of orderness by layer, (seeds, layers), as a `Measurement`.
+
+    names: of the measure's comparisons of a layer, one after the other.
+    """
+    if seen is None:
+        return LATER
     values = measure(seen)
-    names = tuple(f"layer {k + 1}" for k in range(values.shape[1]))
-    return Measurement(values, seen.scale, 0.0, names)
+    layers = range(1, values.shape[1] // len(names) + 1)
+    own = tuple(name.format(k) for name in names for k in layers)
+    return Measurement(values, seen.scale, 0.0, own)
 
 
-def figure3(preset, data, measure):
-    """Return `rises`, `falls` or `last_most` on a data set of Figure 3."""
-    return _by_layer(progress(preset, f"figure3-{data}"), measure)
+def figure3(preset, data, measure, init="he_normal"):
+    """Return `rises`, `falls` or `last_most` of Figure 3's network on a data set."""
+    return _by_layer(progress(preset, named(data, init)), measure)
 
 
-def flat(preset, data):
-    """Return `flat_at_peaks` of all layers on a data set of Figure 3."""
-    seen = progress(preset, f"figure3-{data}")
-    return flat_at_peaks(seen, range(seen.orderness.shape[2]))
+def rises_by_epoch(preset, name):
+    """Return `rises` at the ends of epochs of an experiment."""
+    seen = progress(preset, name)
+    return _by_layer(seen and seen.by_epoch(), rises)
 
 
-def flat_before_last_peak(preset):
-    """Return `flat_at_peaks` of the last layer of Figure 5's network, (seeds, 1)."""
-    seen = progress(preset, "figure5")
-    return flat_at_peaks(seen, [seen.orderness.shape[2] - 1])
+def flat(preset, data, init="he_normal"):
+    """Return `flat_by_epoch` of all layers of Figure 3's network on a data set."""
+    seen = progress(preset, named(data, init))
+    return flat_by_epoch(seen, range(seen.orderness.shape[2]) if seen else ())
 
 
-def last_rises(preset):
+def within(preset, name):
+    """Return `flat_at_peaks` of all layers of an experiment, from step 0 on."""
+    seen = progress(preset, name)
+    return flat_at_peaks(seen, range(seen.orderness.shape[2])) if seen else LATER
+
+
+def flat_before_last_peak(preset, name="figure5"):
+    """Return `flat_by_epoch` of the last layer of Figure 5's network, (seeds, 1)."""
+    seen = progress(preset, name)
+    return flat_by_epoch(seen, [seen.orderness.shape[2] - 1] if seen else ())
+
+
+def within_last(preset, name="figure5"):
+    """Return `flat_at_peaks` of the last layer of Figure 5's network from step 0 on, (seeds, 1)."""
+    seen = progress(preset, name)
+    return flat_at_peaks(seen, [seen.orderness.shape[2] - 1]) if seen else LATER
+
+
+def last_rises(preset, name="figure5"):
     """Return the rise of the last layer of Figure 5's network from start to its peak, (seeds,)."""
-    seen = progress(preset, "figure5")
+    seen = progress(preset, name)
+    if seen is None:
+        return LATER
     last = seen.orderness[..., -1]
     return Measurement(_at(last, peaks(seen, layer=-1)) - last[:, 0], seen.scale, floor=0.0)
 
 
-def everywhere(preset):
-    """Return the rise of every layer on every data set of Figure 3, at the weakest's scale.
+def everywhere(preset, init="he_normal"):
+    """Return rise and fall of every layer on every data set of Figure 3, at the weakest's scale.
 
-    (seeds, layers of all data sets), for the seeds that all of them have.
+    (seeds, twice the layers of all data sets), for the seeds that all of them have.
     """
-    found = {data: progress(preset, f"figure3-{data}") for data in DATA}
+    found = {data: progress(preset, named(data, init)) for data in DATA}
+    if None in found.values():
+        return LATER
     seeds = min(len(seen.orderness) for seen in found.values())
-    values = [rises(seen)[:seeds] for seen in found.values()]
+    values = [phases(seen)[:seeds] for seen in found.values()]
     names = tuple(
-        f"{evidence(f'figure3-{data}', preset).title(data)}, layer {k + 1}"
+        f"{evidence(named(data, init), preset).title(data)}, layer {k + 1} {how}"
         for data, own in zip(found, values, strict=True)
-        for k in range(own.shape[1])
+        for how in ("rises", "falls")
+        for k in range(own.shape[1] // 2)
     )
     scales = sorted((seen.scale for seen in found.values()), key=_strength)
     return Measurement(np.concatenate(values, axis=1), scales[0], 0.0, names)
@@ -156,34 +245,39 @@ def _strength(scale):
 def setting(preset, optimiser, init):
     """Return the `Progress` of three layers on MNIST with one optimiser and initialisation."""
     usual = (optimiser, init) == (OPTIMISERS[0], INITS[0])
-    return progress(preset, "figure3-mnist" if usual else "dependence", optimiser, init)
+    return progress(preset, "figure3-mnist" if usual else f"{optimiser}-{init}")
 
 
 def control(preset, optimiser, init):
-    """Return the rise of each layer in such a setting, (seeds, layers)."""
-    return _by_layer(setting(preset, optimiser, init), rises)
+    """Return rise and fall of each layer in such a setting, (seeds, twice the layers)."""
+    return _by_layer(setting(preset, optimiser, init), phases, ("layer {} rises", "layer {} falls"))
 
 
-def transition(preset, looks=4):
+def transition(preset, looks=4, name="figure3-mnist"):
     """Return the last layer's mean orderness at evenly spread looks from the peak on, (seeds, 4).
 
     The peak of a seed is the last layer's in the other seeds.
     """
-    seen = progress(preset, "figure3-mnist")
+    seen = progress(preset, name)
+    if seen is None:
+        return LATER
     last, end = seen.orderness[..., -1], len(seen.steps) - 1
     chosen = np.linspace(peaks(seen, layer=-1), end, looks, axis=1).round().astype(int)
     names = ("peak", "a third on", "two thirds on", "end")
     return Measurement(np.take_along_axis(last, chosen, axis=1), seen.scale, 0.0, names)
 
 
-def smooth(preset):
+def smooth(preset, name="figure3-mnist"):
     """Return half of the whole fall minus each step's fall, so (seeds, looks after the peak).
 
-    Of the last layer's orderness, from its peak in the mean over seeds, which all seeds share.
+    Of the last layer's orderness, from its peak after the first look in the mean over seeds, which
+    all seeds share. Where orderness only falls that is the look after the first, as everywhere.
     """
-    seen = progress(preset, "figure3-mnist")
+    seen = progress(preset, name)
+    if seen is None:
+        return LATER
     last = seen.orderness[..., -1]
-    peak = last.mean(axis=0).argmax()
+    peak = 1 + last.mean(axis=0)[1:].argmax()
     whole, steps = last[:, peak] - last[:, -1], -np.diff(last[:, peak:], axis=1)
     spans = zip(seen.steps[peak:-1], seen.steps[peak + 1 :], strict=True)
     names = tuple(f"steps {start} to {end}" for start, end in spans)

@@ -102,6 +102,29 @@ def violation(_, kernel=3, block=1, which=0):
     return float(np.maximum(left - right, 0).max()), ANY
 
 
+def printed_mean(_, kernel=6, block=2):
+    """Return the largest difference between Equation 21's two sides as they are printed.
+
+    The left one is a mean over p of w(q), which does not depend on p: the weight itself. The right
+    one is the sum of block means of the inputs. Here q is the place next to the first block.
+    """
+    net = trained(kernel)
+    means = block_means(kernel, block)
+    right = np.einsum("fnm,nmk->fk", net.updates, net.patches @ means.T)[:, 0]
+    left = net.change[:, 0, block]
+    return float(abs(left - right).max()), ANY
+
+
+def printed_case(_, kernel=6, block=2):
+    """Return the largest relative difference of the bounds in d x d blocks from Theorem 1's.
+
+    The special case is printed as c = 1. c is a place of the inputs; putting it anywhere leaves d
+    as it is, and the bounds with it.
+    """
+    blocks_of, single = bounds(kernel, block)[:, 1], bounds(kernel)[:, 1]
+    return float(abs(blocks_of / single - 1).max()), ANY
+
+
 def slack(kernel=3, block=1):
     """Return right over left of both inequalities, per filter, (2, F)."""
     return np.array([right / left for left, right in bounds(kernel, block)])
@@ -120,11 +143,16 @@ def place_violation(_, kernels=(3, 9, 15, 21, 27)):
     return max(worst, 0.0), ANY
 
 
-def padded_outputs(_, side=28, kernel=3):
-    """Return how many outputs a zero-padded stride-1 convolution has, by counting them."""
-    out = functional.conv2d(torch.zeros(1, 1, side, side), torch.zeros(1, 1, kernel, kernel),
-                            padding="same")  # fmt: skip
-    return out.numel(), ANY
+def outputs(side=28, kernel=3, padding="valid"):
+    """Return how many outputs a stride-1 convolution has, by counting them."""
+    found = functional.conv2d(torch.zeros(1, 1, side, side), torch.zeros(1, 1, kernel, kernel),
+                              padding=padding)  # fmt: skip
+    return found.numel()
+
+
+def unpadded_outputs(_, side=28, kernel=3):
+    """Return the outputs without padding minus (S - K + 1)^2."""
+    return outputs(side, kernel) - (side - kernel + 1) ** 2, ANY
 
 
 def any_orderness(kernel=3):

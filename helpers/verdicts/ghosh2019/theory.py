@@ -76,11 +76,16 @@ def diffusion_ratio(_, side=8):
     return float(abs(np.array(ratios) - 2).max()), ANY
 
 
-def two_hop_count(_):
-    """Return how many places lie two hops from a pixel, of those in N(N(p)) without N(p)."""
-    near = {step for step in STEPS}
-    reached = {(a + c, b + d) for (a, b), (c, d) in product(STEPS, repeat=2)} - near
-    return len(reached - {(0, 0)}), ANY
+def two_hop_sets(_):
+    """Return how many of the printed sets of q and of r contain p, the fewer of two readings.
+
+    q is drawn from N(p) and r from N(N(p)) without N(p). N(p) may leave p out, or hold it.
+    """
+    found = []
+    for steps in (set(STEPS), {(0, 0), *STEPS}):
+        reached = {(a + c, b + d) for (a, b), (c, d) in product(steps, repeat=2)} - steps
+        found.append(((0, 0) in steps) + ((0, 0) in reached))
+    return min(found), ANY
 
 
 def permuted_symmetry(_, draws=50):
@@ -126,18 +131,15 @@ def highest_correlation(_, spread=100):
     return float(1 - spread**2 / (spread**2 + 1)), ANY
 
 
-def ramp(_, side=8):
-    """Return the orderness of a linear ramp on straight triples, where 1 should be the most."""
+def beyond(_, side=8):
+    """Return how far straight triples are from 3 on a linear ramp and from -1 on a checkerboard."""
     rows, columns = np.divmod(np.arange(side * side), side)
-    image = (2.0 * rows + columns).reshape(1, 1, side, side)
-    return round(orderness.orderness(image, geometry="straight"), 12), ANY
-
-
-def checkerboard(_, side=8):
-    """Return the orderness of a checkerboard on straight triples, where 0 should be the least."""
-    rows, columns = np.divmod(np.arange(side * side), side)
-    image = ((rows + columns) % 2.0).reshape(1, 1, side, side)
-    return round(orderness.orderness(image, geometry="straight"), 12), ANY
+    images = {3: 2.0 * rows + columns, -1: (rows + columns) % 2.0}
+    errors = [
+        orderness.orderness(image.reshape(1, 1, side, side), geometry="straight") - value
+        for value, image in images.items()
+    ]
+    return float(abs(np.array(errors)).max()), ANY
 
 
 def interpolation(preset, data, count=200):

@@ -15,7 +15,7 @@ from helpers.verdicts.ivan2019 import accuracy, errors, untrained
 def _per_data(data):
     curves = {
         "cnn-below": accuracy.cnn_below,
-        "mlp-same": accuracy.mlp_same,
+        "mlp-same": accuracy.mlp_every if data == "mnist" else accuracy.mlp_same,
         "mlp-above": accuracy.mlp_above,
         "peak": accuracy.peaks,
     }
@@ -25,11 +25,19 @@ def _per_data(data):
 MEASURES = {
     "ivan-eq1": {"definition": untrained.definition},
     "ivan-fig1": {"same-pixels": partial(untrained.same_pixels, data="mnist")},
-    "ivan-fig2": _per_data("mnist"),
+    "ivan-fig2": _per_data("mnist") | {"later": partial(accuracy.delay, data="mnist")},
     "ivan-fig3": {"same-pixels": partial(untrained.same_pixels, data="fashion_mnist")},
     "ivan-fig4": _per_data("fashion_mnist"),
     "ivan-fig5": {"same-pixels": partial(untrained.same_pixels, data="cifar10")},
-    "ivan-fig6": _per_data("cifar10"),
+    "ivan-fig6": _per_data("cifar10")
+    | {
+        name: partial(measure, data="cifar10", part=accuracy.OWN_RATE)
+        for name, measure in (
+            ("rate-natural", accuracy.natural_lead),
+            ("rate-drop", accuracy.drop),
+            ("rate-mlp-above", accuracy.mlp_above),
+        )
+    },
     "ivan-table1": {
         f"{name}-{data}": partial(measure, data=data)
         for name, measure in (("natural", accuracy.natural_lead), ("drop", accuracy.drop))
@@ -48,16 +56,13 @@ MEASURES = {
     "ivan-sec4-drift": {
         "exists": untrained.drift_exists,
         "small": untrained.drift_small,
-        "uniform": untrained.scan_bias,
+        "uniform": untrained.scan_bias_error,
     },
     "ivan-fig10": {f"falls-{c}": partial(accuracy.distances, channels=c) for c in ivan2019.INPUTS}
     | {"level": accuracy.full_level},
     "ivan-fig10-channel": {
         "costs": accuracy.channel_cost,
-        "two": lambda p: (
-            {"RGB minus single channel": accuracy.channel_cost(p)[0]},
-            accuracy.channel_cost(p)[1],
-        ),
+        "two": accuracy.channel_costs,
     },
     "ivan-fig10-gap": {"wider": accuracy.wider_gap},
     "ivan-fig10-red": {"worst": accuracy.red_worst, "apart": accuracy.spread},
@@ -79,6 +84,7 @@ MEASURES = {
     "ivan-fig14": {
         "top-natural": partial(errors.top_two, order="natural"),
         "top-permuted": partial(errors.top_two, order="permuted"),
+        "cat-natural": partial(errors.cat_worst, order="natural"),
         "catdog-natural": partial(errors.cat_dog, order="natural"),
         "catdog-permuted": partial(errors.cat_dog, order="permuted"),
         "rates": errors.cat_dog_rates,
@@ -92,8 +98,8 @@ MEASURES = {
         "order": partial(errors.mlp_more, diagonal=True),
         "order-off": partial(errors.mlp_more, diagonal=False),
         "positive-off": errors.mean_off,
-        "mean-cnn": partial(untrained.printed_mean, network="CNN"),
-        "mean-mlp": partial(untrained.printed_mean, network="MLP"),
+        "mean-cnn": partial(untrained.excess_of_mean, network="CNN"),
+        "mean-mlp": partial(untrained.excess_of_mean, network="MLP"),
         "means": errors.mean_r,
     },
     "ivan-mlp-exact": {"identity": untrained.mlp_identity},

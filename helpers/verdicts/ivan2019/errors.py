@@ -21,7 +21,7 @@ CLASSES = 10
 
 def _counts(preset, data, model, order):
     """Return (last-epoch confusion matrices, counts (seeds, 10, 10), scale)."""
-    found = accuracy.evidence("table1", preset)
+    found = accuracy.evidence(accuracy.TABLE1[data], preset)
     rows = found.last(found.rows(data))
     kind = "pixel_permutation" if order == "permuted" else "natural"
     rows = rows[(rows.model == model) & (rows.order == kind)].sort_values("seed")
@@ -100,6 +100,14 @@ def top_two(preset, order):
     counts, scale = _counts(preset, "cifar10", "vgg", order)
     best = (SHIP, AUTOMOBILE)
     pairs = list(product(best, [k for k in range(CLASSES) if k not in best]))
+    values, floor = _weighted(counts, *(_cells(1, a, a) - _cells(1, b, b) for a, b in pairs))
+    return Measurement(values, scale, floor, _named(pairs, "against"))
+
+
+def cat_worst(preset, order):
+    """Return by how much every other class is recognised better than cats, (seeds, 9)."""
+    counts, scale = _counts(preset, "cifar10", "vgg", order)
+    pairs = [(k, CAT) for k in range(CLASSES) if k != CAT]
     values, floor = _weighted(counts, *(_cells(1, a, a) - _cells(1, b, b) for a, b in pairs))
     return Measurement(values, scale, floor, _named(pairs, "against"))
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from helpers.experiments.juefei2018 import SPLITS
+from helpers.experiments.juefei2018 import LEVEL, SPLITS
 from helpers.verdicts.juefei2018 import (
     counts,
     differences,
@@ -46,8 +46,8 @@ THEORY = {
     "pnn-eq6-7": {"formula": macro.solved, "rank": macro.rank_at_mean_mask},
     "pnn-eq8": {
         "formula": macro.normal_equations,
-        "half": macro.half_the_masks,
         "law": macro.against_expected,
+        "filters": macro.against_filters,
     },
     "pnn-eq9": {"periodic": macro.circular, "padded": macro.zero_padded},
     "pnn-eq10-12": {
@@ -111,7 +111,7 @@ THEORY = {
         "factor": properties.distance_error,
         "bound": properties.bound_excess,
         "printed": properties.distance_as_printed,
-        "relu": properties.distance_spread,
+        "relu": properties.one_factor,
         "relu-bound": partial(properties.bound_excess, relu=True),
     },
     "pnn-s3.1": {
@@ -122,7 +122,7 @@ THEORY = {
         "mixed": partial(properties.multiplications, rows=2, columns=4),
         "storage": properties.ratio_at_one,
     },
-    "pnn-s4-eq12": {"half": micro.one_half, "photographs": micro.opposite_minus_half},
+    "pnn-s4-eq12": {"half": micro.one_half, "photographs": micro.opposite_below_half},
     "pnn-s4-gauss": {
         "sum": micro.plain_sum,
         "weighted": micro.weighted_sum,
@@ -130,6 +130,9 @@ THEORY = {
         "positive": micro.falls_without_signs,
     },
 }
+
+
+PRINTED_RATIOS = {256: 0.9, 128: 1.8, 64: 5.9}  # Table 1
 
 
 def _each(prefix, measure, choices=noise.RECIPES, name="recipe", **more):
@@ -140,7 +143,10 @@ def _each(prefix, measure, choices=noise.RECIPES, name="recipe", **more):
 TRAINED = {
     "pnn-table1": {
         "accuracy": counts.table1,
-        **_each("ratio", counts.table1_ratio, counts.LAYERS, "masks"),
+        **{
+            f"ratio-{masks}": partial(counts.table1_error, masks=masks, printed=printed)
+            for masks, printed in PRINTED_RATIOS.items()
+        },
     },
     "pnn-fig5": {},
     "pnn-table2": {
@@ -152,10 +158,12 @@ TRAINED = {
         "learns": noise.learns,
         **_each("noise", noise.against, other=0.0),
         **_each("nothing", noise.against, other=0.0),
+        "tenth-nesterov": partial(noise.against, recipe="nesterov", other=0.0, first=LEVEL),
         "pooled": noise.pooled,
         **_each("layers", noise.against, other="1x1"),
         **_each("learnt", noise.against, other="learnt", first=0.1),
         **_each("convolution", noise.against, other="3x3"),
+        **_each("random", noise.random_filters),
         **_each("first", noise.first_layer),
         **_each("everywhere", noise.everywhere_against_none),
     },
@@ -191,7 +199,8 @@ TRAINED = {
     },
     "pnn-table7": {"accuracy": lambda _: detectors()},
     "pnn-s3.3": {
-        "ratio": counts.small_sample_ratio,
+        "ratio": properties.ratio_at_one,
+        "whole": counts.small_sample_ratio,
         **_each("faster", small.faster, SPLITS, "share"),
         **_each("better", small.better, SPLITS, "share"),
     },

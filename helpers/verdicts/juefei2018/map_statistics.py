@@ -19,7 +19,7 @@ SIZES = (3, 5, 7)  # px, of filters
 SIDE = 224  # px, of pictures
 PX = (SIDE, SIDE // 2)  # as they are, and halved
 PLACES = differences.LARGEST**2  # of a window
-CROPS = {"smoke": 1, "quick": 6, "study": 36, "paper": 36}  # of one photograph at most
+CROPS = {"smoke": 1, "quick": 6, "study": 36, "long": 36, "paper": 36}  # of one photograph at most
 READINGS = {  # range of the taps, and whether a map is divided by their sum
     "zero-mean": (-1, 1, False),
     "positive": (0, 1, False),

@@ -97,9 +97,9 @@ def correlation(first, second):
     return both / np.sqrt(a * b)
 
 
-def opposite_minus_half(_):
-    """Return the correlation of the left and the right difference on photographs minus 1/2."""
-    return correlation((0, -1), (0, 1)) - 0.5, ANY
+def opposite_below_half(_):
+    """Return 1/2 minus the correlation of the left and the right difference on photographs."""
+    return 0.5 - correlation((0, -1), (0, 1)), ANY
 
 
 # Eqs. 22 to 26.

@@ -3,34 +3,69 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 
 from helpers.claims import Measurement
-from helpers.experiments.juefei2018 import CRITIC_LEVEL, LEVEL
-from helpers.verdicts.juefei2018.records import cells, differences, evidence, on_folder
+from helpers.experiments.juefei2018 import CRITIC_LEVEL, HIGH, LEVEL, PARTS
+from helpers.verdicts.juefei2018.records import (
+    LACKING,
+    answers,
+    cells,
+    differences,
+    judged,
+    on_folder,
+    seeds_of_all,
+    together,
+)
 
 RECIPES = {"adam": LEVEL, "nesterov": CRITIC_LEVEL}  # and the level that goes with each
 TITLES = {"adam": "the authors' recipe", "nesterov": "the critic's recipe"}
+CONTROLS = {"learnt": "learnt", "1x1": "plain", "3x3": "convolution", "random 3x3": "random"}
 LOW = (0.01, 0.1, 0.5)  # "low, say less than 1"
-HIGH = (0.5, 1.0, 5.0)
+RISING = (0.5, 1.0, 5.0)
 PRINTED = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)  # Table 3
 
 
 def arm(row):
     """Return what a network of the decisive experiment is: its noise level, or a control."""
+    arguments = row.arguments
     if row.model == "resnet":
-        return "{0}x{0}".format(row.arguments.get("kernel", 3))
-    return "learnt" if row.arguments.get("learnt") else row.arguments["level"]
+        return "{0}x{0}".format(arguments.get("kernel", 3))
+    if arguments.get("fixed") == "filters":
+        return "random 3x3"
+    return "learnt" if arguments.get("learnt") else arguments["level"]
+
+
+def part(arm):
+    """Return the part of the decisive experiment that has an arm."""
+    if isinstance(arm, str):
+        return CONTROLS[arm]
+    return "decisive" if arm in (0.0, LEVEL) else "low" if arm < HIGH else "high"
+
+
+def experiments_of(recipe, arms):
+    """Return the names of the experiments that have some arms under a recipe."""
+    return [f"{name}-{recipe}" for name in dict.fromkeys(map(part, arms))]
 
 
 def accuracies(preset, recipe, best=False):
-    """Return {arm: test accuracy (seeds,)} under a recipe, and the scale."""
-    return cells(f"decisive-{recipe}", preset, arm, best)
+    """Return {arm: test accuracy (seeds,)} under a recipe, of all arms there are, and the scale."""
+    return cells([f"{name}-{recipe}" for name in PARTS], preset, arm, best)
 
 
 def against(preset, recipe, other, first=None):
     """Return the accuracy of one arm, by default of the recipe's noise, minus that of another."""
     first = RECIPES[recipe] if first is None else first
-    return differences(*accuracies(preset, recipe), first, other)
+    return differences(_answers(preset, recipe, (first, other)), first, other)
+
+
+def random_filters(preset, recipe):
+    """Return the accuracy of fixed random 3x3 filters minus that of the recipe's noise."""
+    return against(preset, recipe, RECIPES[recipe], first="random 3x3")
+
+
+def _answers(preset, recipe, arms):
+    return answers(experiments_of(recipe, arms), preset, arm)
 
 
 def learns(preset, least=0.75):
@@ -38,10 +73,10 @@ def learns(preset, least=0.75):
 
     float64 (seeds, recipes).
     """
-    own = [accuracies(preset, recipe) for recipe in RECIPES]
-    names = tuple(TITLES[recipe] for recipe in RECIPES)
-    columns = np.stack([values["3x3"] - least for values, _ in own], axis=1)
-    return Measurement(columns, own[0][1], names=names)
+    asked = [name for recipe in RECIPES for name in experiments_of(recipe, ("3x3",))]
+    values, scale = answers(asked, preset, lambda row: row.optimiser)
+    columns = seeds_of_all(*(values[recipe].mean(axis=1) - least for recipe in RECIPES))
+    return Measurement(np.stack(columns, axis=1), scale, names=tuple(TITLES.values()))
 
 
 def arms(preset):
@@ -50,12 +85,13 @@ def arms(preset):
 
 
 def low_levels(preset, recipe):
-    """Return the difference of every two low levels, the higher minus the lower, (seeds, pairs)."""
-    values, scale = accuracies(preset, recipe)
+    """Return the difference of every two low levels, the higher minus the lower."""
+    values, scale = _answers(preset, recipe, LOW)
     pairs = list(combinations([level for level in LOW if level in values], 2))
-    gaps = [values[high] - values[low] for low, high in pairs]
+    levels = dict(zip(values, seeds_of_all(*values.values()), strict=True))
+    gaps = np.stack([levels[high] - levels[low] for low, high in pairs], axis=-1)
     names = tuple(f"levels {low:g} and {high:g}" for low, high in pairs)
-    return Measurement(np.array(gaps).T, scale, names=names)
+    return judged(gaps, scale, names)
 
 
 def pooled(preset, arms=LOW):
@@ -64,41 +100,49 @@ def pooled(preset, arms=LOW):
     Both recipes start a seed from the same weights and masks, so that a seed is one repeat; the
     recipes are the parts.
     """
+    asked = [name for recipe in RECIPES for name in experiments_of(recipe, (0.0, *arms))]
+    values, scale = answers(asked, preset, lambda row: (row.optimiser, arm(row)))
     found = {}
     for recipe, title in TITLES.items():
-        values, scale = accuracies(preset, recipe)
-        there = np.mean([values[arm] for arm in arms if arm in values], axis=0)
-        found[title] = there - values[0.0]
-    both = min(len(own) for own in found.values())  # the seeds that both have
-    parts = {title: own[:both] for title, own in found.items()}
-    return Measurement(np.mean(list(parts.values()), axis=0), scale, parts=parts)
+        there = [values[recipe, arm] for arm in arms if (recipe, arm) in values]
+        if not there:
+            return Measurement(None, LACKING)
+        none, *there = seeds_of_all(values[recipe, 0.0], *there)
+        found[title] = np.mean(there, axis=0) - none
+    parts = dict(zip(found, seeds_of_all(*found.values()), strict=True))
+    return judged(np.mean(list(parts.values()), axis=0), scale, parts=parts)
 
 
 def high_levels(preset, recipe):
     """Return the accuracy at rising levels from 0.5 on, (seeds, levels)."""
-    values, scale = accuracies(preset, recipe)
-    there = [level for level in HIGH if level in values]  # smaller presets have no 1
-    series = np.array([values[level] for level in there]).T
-    return Measurement(series, scale, names=tuple(f"level {level:g}" for level in there))
+    values, scale = _answers(preset, recipe, RISING)
+    there = [level for level in RISING if level in values]  # smaller presets have no 1
+    series = np.stack(seeds_of_all(*(values[level] for level in there)), axis=-1)
+    return judged(series, scale, tuple(f"level {level:g}" for level in there), falls=True)
 
 
 def everywhere(preset, best=False):
     """Return {(recipe, noisy): accuracy (seeds,)} of networks with a first layer of noise."""
-    return cells(
-        "everywhere", preset, lambda row: (row.optimiser, row.arguments["level"] > 0), best
-    )
+    return cells([f"everywhere-{recipe}" for recipe in RECIPES], preset, _first_layer, best)
+
+
+def _first_layer(row):
+    """Return (recipe, whether there is noise) of a network of noise layers only, else its arm."""
+    if row.arguments.get("stem") != "noise":
+        return arm(row)
+    return row.optimiser, row.arguments["level"] > 0
 
 
 def first_layer(preset, recipe):
     """Return what noise in place of the first convolution costs, per seed."""
-    values, scale = everywhere(preset)
-    values["usual"] = accuracies(preset, recipe)[0][RECIPES[recipe]]
-    return differences(values, scale, "usual", (recipe, True))
+    names = [f"everywhere-{recipe}", *experiments_of(recipe, (RECIPES[recipe],))]
+    return differences(answers(names, preset, _first_layer), RECIPES[recipe], (recipe, True))
 
 
 def everywhere_against_none(preset, recipe):
     """Return the accuracy with noise in all layers minus that of the same network at level 0."""
-    return differences(*everywhere(preset), (recipe, True), (recipe, False))
+    found = answers(f"everywhere-{recipe}", preset, _first_layer)
+    return differences(found, (recipe, True), (recipe, False))
 
 
 def table3(preset):
@@ -131,14 +175,14 @@ def everywhere_named(preset, best=False):
 
 def progress(preset, recipe):
     """Return {level: test accuracy (seeds, epochs)} of the networks of every level."""
-    rows = evidence(f"decisive-{recipe}", preset).frame
+    names = [f"{name}-{recipe}" for name in ("decisive", "low", "high")]
+    rows = pd.concat([one.frame for one in together(names, preset)])
     rows = rows.assign(arm=[arm(row) for row in rows.itertuples()])
-    levels = sorted(a for a in set(rows.arm) if not isinstance(a, str))
     return {
         name(level): rows[rows.arm == level]
         .pivot(index="seed", columns="epoch", values="test_accuracy")
         .to_numpy()
-        for level in levels
+        for level in sorted(set(rows.arm))
     }
 
 

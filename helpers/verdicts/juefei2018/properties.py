@@ -240,6 +240,11 @@ def distance_spread(_, relu=True):
     return float(np.ptp(out / given) / (out / given).min()), ANY
 
 
+def one_factor(_):
+    """Return by how much the largest factor with ReLU falls short of twice the smallest."""
+    return max(0.0, 1 - distance_spread(None)[0]), ANY
+
+
 def collapsed(_, masks=9):
     """Return |y_p - y_q| of two different images below every mask, with ReLU."""
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)

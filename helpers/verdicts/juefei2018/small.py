@@ -5,38 +5,36 @@ from functools import lru_cache
 import numpy as np
 
 from helpers.claims import Measurement
-from helpers.experiments.juefei2018 import CLASS_IMAGES, SPLITS
-from helpers.verdicts.juefei2018.records import evidence
+from helpers.experiments.juefei2018 import CLASS_IMAGES
+from helpers.verdicts.juefei2018.records import answers, differences, evidence
 
 NEAR = 0.9  # of its own best accuracy: there a network counts as converged
 MODELS = {"pnn": "PNN (1x1)", "resnet": "CNN (3x3)"}
 
 
 @lru_cache(maxsize=8)
-def curves(preset):
-    """Return {(share, model): test accuracy (seeds, epochs)}, and the scale."""
-    found = evidence("figure_s1", preset)
-    shares = {round(share * 10 * CLASS_IMAGES): share for share in SPLITS}
-    grouped = found.frame.groupby(["train", "model"])
+def curves(preset, share):
+    """Return {model: test accuracy (seeds, epochs)} for a share that trains, and the scale."""
+    found = evidence(f"figure_s1-{share:g}", preset)
+    rows = found.frame[found.frame.train == round(share * 10 * CLASS_IMAGES)]
     table = {
-        (shares[train], model): rows.pivot(
-            index="seed", columns="epoch", values="test_accuracy"
-        ).to_numpy()
-        for (train, model), rows in grouped
+        model: own.pivot(index="seed", columns="epoch", values="test_accuracy").to_numpy()
+        for model, own in rows.groupby("model")
     }
     return table, found.scale("cifar10")
 
 
 def better(preset, share):
     """Return the PNN's accuracy minus the CNN's after the last epoch, per seed."""
-    values, scale = curves(preset)
-    return values[share, "pnn"][:, -1] - values[share, "resnet"][:, -1], scale
+    found = answers(f"figure_s1-{share:g}", preset, lambda row: (row.train, row.model))
+    train = round(share * 10 * CLASS_IMAGES)
+    return differences(found, (train, "pnn"), (train, "resnet"))
 
 
 def faster(preset, share):
     """Return how many epochs earlier the PNN converges than the CNN, per seed."""
-    values, scale = curves(preset)
-    noisy, usual = (converged(values[share, model]) for model in ("pnn", "resnet"))
+    values, scale = curves(preset, share)
+    noisy, usual = (converged(values[model]) for model in ("pnn", "resnet"))
     return Measurement(usual - noisy, scale, 0.0)
 
 

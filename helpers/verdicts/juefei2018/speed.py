@@ -8,7 +8,13 @@ import torch
 from helpers import timing
 
 SHAPES = ((64, 32), (128, 16), (256, 8))  # channels and px: a ResNet-18 on images of 32 px
-LOAD = {"smoke": (2, 10), "quick": (4, 15), "study": (32, 30), "paper": (32, 50)}  # batch, rounds
+LOAD = {
+    "smoke": (2, 10),
+    "quick": (4, 15),
+    "study": (32, 30),
+    "long": (32, 30),
+    "paper": (32, 50),
+}  # batch, rounds
 PARTS = 5  # groups of consecutive rounds, of which each gives one median
 ON_GPU = 20  # calls a turn: one call is shorter than the clock's own jitter
 
@@ -61,7 +67,7 @@ def ratio(preset, slow, fast, train=False, shape=None):
 
 def timed(preset):
     """Return the scale of a timing: the paper's on a GPU, else the preset's, and the device."""
-    gpu = device().type == "cuda" and preset in ("study", "paper")
+    gpu = device().type == "cuda" and preset in ("study", "long", "paper")
     return "paper" if gpu else f"{preset}, {device_name()}"
 
 

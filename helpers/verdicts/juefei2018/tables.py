@@ -2,52 +2,80 @@
 
 import numpy as np
 
-from helpers.claims import Measurement
-from helpers.verdicts.juefei2018.records import cells, differences, evidence
+from helpers.verdicts.juefei2018.records import (
+    answers,
+    cells,
+    differences,
+    evidence,
+    judged,
+    seeds_of_all,
+)
 
 NETWORKS = {"pnn": "PNN", "lbcnn": "LBCNN", "resnet": "ResNet"}
-DATA = {"cifar10": "CIFAR-10", "photo_patches": "CIFAR-10", "mnist": "MNIST"}
+DATA = {"CIFAR-10": "cifar10", "MNIST": "mnist"}
+FEW = (32, 16, 8)  # masks; 32 are not "too few" in Table 5
 
 
-def table4(preset, best=False):
-    """Return {"CIFAR-10 PNN": accuracies (seeds,), ...} of Table 4's networks, and the scale."""
-    return cells("table4", preset, lambda row: f"{DATA[row.data]} {NETWORKS[row.model]}", best)
+def table4(preset, data, of, best=False):
+    """Return {"PNN": accuracies (seeds,), ...} of two networks of Table 4, and the scale.
+
+    data: CIFAR-10 or MNIST. of: ResNet or LBCNN, the one beside the perturbative network.
+    """
+    return cells(_table4(data, of), preset, _network, best)
+
+
+def _table4(data, of):
+    return f"table4-{DATA[data]}-{of.lower()}"
+
+
+def _network(row):
+    return NETWORKS[row.model]
 
 
 def ahead(preset, data, of):
     """Return the perturbative network's accuracy minus that of another, per seed."""
-    return differences(*table4(preset), f"{data} PNN", f"{data} {of}")
+    return differences(answers(_table4(data, of), preset, _network), "PNN", of)
 
 
 def learns(preset, least=0.75):
     """Return by how much the ordinary network's accuracy on CIFAR-10 exceeds `least`, per seed."""
-    values, scale = table4(preset)
-    return values["CIFAR-10 ResNet"] - least, scale
+    values, scale = table4(preset, "CIFAR-10", "ResNet")
+    return values["ResNet"] - least, scale
 
 
 def table5(preset, best=False):
     """Return {masks: accuracies (seeds,)} of networks from wide to narrow, and the scale."""
-    values, scale = cells("table5", preset, lambda row: row.arguments["width"], best)
+    values, scale = cells(("table5", "table5-few"), preset, _masks, best)
     return {masks: values[masks] for masks in sorted(values, reverse=True)}, scale
 
 
+def _masks(row):
+    return row.arguments["width"]
+
+
 def fewer_masks(preset):
-    """Return the accuracy from the most masks to the fewest, (seeds, widths)."""
-    values, scale = table5(preset)
-    names = tuple(f"{masks} masks" for masks in values)
-    return Measurement(np.array(list(values.values())).T, scale, names=names)
+    """Return the accuracy at 32 masks and fewer, (seeds, widths), or of all that a preset has."""
+    values, scale = answers("table5-few", preset, _masks)
+    there = [masks for masks in FEW if masks in values]
+    there = there if len(there) == len(FEW) else sorted(values, reverse=True)
+    series = np.stack(seeds_of_all(*(values[masks] for masks in there)), axis=-1)
+    return judged(series, scale, tuple(f"{masks} masks" for masks in there), falls=True)
 
 
 def outlier(preset):
     """Return the accuracy with 32 masks minus that with 64, or of the two widest there are."""
-    values, scale = table5(preset)
-    wide, narrow = (64, 32) if 64 in values else list(values)[:2]
-    return differences(values, scale, narrow, wide)
+    found = answers("table5", preset, _masks)
+    wide, narrow = (64, 32) if 64 in found[0] else sorted(found[0], reverse=True)[:2]
+    return differences(found, narrow, wide)
 
 
 def grid(preset, metric="test_accuracy", best=False):
     """Return {(masks, batch): accuracies (seeds,)} of Table 6's grid, and the scale."""
-    return cells("table6", preset, lambda row: (row.arguments["width"], row.batch), best, metric)
+    return cells("table6", preset, _masks_and_batch, best, metric)
+
+
+def _masks_and_batch(row):
+    return row.arguments["width"], row.batch
 
 
 def by_batch(preset):
@@ -55,7 +83,7 @@ def by_batch(preset):
 
     Last epoch, mean over both widths.
     """
-    return _by_batch(*grid(preset))
+    return _by_batch(*answers("table6", preset, _masks_and_batch))
 
 
 def by_batch_as_reported(preset):
@@ -67,18 +95,22 @@ def by_batch_as_reported(preset):
     values = [getattr(row, f"smoothed_{row.batch}") for row in rows.itertuples()]
     rows = rows.assign(reported=values, masks=[a["width"] for a in rows.arguments])
     best = rows.groupby(["seed", "masks", "batch"]).reported.max().unstack("seed")
-    return _by_batch({cell: row.to_numpy() for cell, row in best.iterrows()}, grid(preset)[1])
+    values = {cell: row.to_numpy()[:, None] for cell, row in best.iterrows()}
+    return _by_batch(values, grid(preset)[1])
 
 
 def _by_batch(values, scale):
-    """Return the mean over widths, (seeds, batches); the parts are smallest minus largest batch."""
+    """Return the mean over widths, (seeds, batches); the parts are smallest minus largest batch.
+
+    values: {(masks, batch): (seeds, N)}, as from `records.answers`.
+    """
     widths, batches = (sorted(set(found)) for found in zip(*values, strict=True))
     series = np.mean([[values[width, batch] for batch in batches] for width in widths], axis=0)
     parts = {
         f"{width} masks": values[width, batches[0]] - values[width, batches[-1]] for width in widths
     }
     names = tuple(f"batches of {batch}" for batch in batches)
-    return Measurement(series.T, scale, names=names, parts=parts)
+    return judged(np.moveaxis(series, 0, -1), scale, names, parts, falls=True)
 
 
 def doubled(preset):
@@ -86,19 +118,24 @@ def doubled(preset):
 
     Mean over batch sizes, which are the parts.
     """
-    values, scale = grid(preset)
+    values, scale = answers("table6", preset, _masks_and_batch)
     narrow, wide = sorted({masks for masks, _ in values})
     parts = {
         f"batches of {batch}": values[wide, batch] - values[narrow, batch]
         for masks, batch in values
         if masks == wide
     }
-    return Measurement(np.mean(list(parts.values()), axis=0), scale, parts=parts)
+    return judged(np.mean(list(parts.values()), axis=0), scale, parts=parts)
 
 
 def table4_figures(preset):
     """Return the best epoch's accuracies that Table 4 prints, in %."""
-    return _in_percent(*table4(preset, best=True))
+    found, scales = {}, []
+    for data, of in (("CIFAR-10", "LBCNN"), ("CIFAR-10", "ResNet"), ("MNIST", "LBCNN")):
+        values, scale = table4(preset, data, of, best=True)
+        found |= {f"{data} {network}": own for network, own in values.items()}
+        scales.append(scale)
+    return _in_percent(found, next((scale for scale in scales if scale != "paper"), "paper"))
 
 
 def table5_figures(preset):

@@ -8,9 +8,10 @@ MEASURES = {
     "rod-concl": {
         "printed": noise.not_run("rod-concl"),
         "same": noise.same_noise,
-        "clean": remedies.DROPOUT_COSTS,
+        "clean": partial(remedies.DROPOUT_COSTS, beyond=noise.DRAMATIC),
+        "mild": remedies.mild_dropout,
         "strong": partial(remedies.dropout_gain, kind="rgb", level=remedies.STRONG["rgb"]),
-        "architecture": partial(noise.vgg_loses_less, than=noise.PLAIN),
-        "predicted": partial(prediction.high, kind="rgb"),
+        "architecture": lambda preset: noise.vgg_loses_less(preset, noise.PLAIN, noise.OTHER),
+        "predicted": prediction.all_high,
     }
 }

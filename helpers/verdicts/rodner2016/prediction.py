@@ -1,17 +1,19 @@
 """Section 4 of rodner2016: is the deviation that the gradient foretells the one that is measured?
 
 Correlations are Pearson's, over pictures, of predicted and empirical standard deviations of the
-probability of each clean picture's top class; for the choices and their alternatives see the page.
-Their intervals come from jackknife pseudo-values, one a picture.
+probability of each clean picture's top class; for the choices and their alternatives, Spearman's
+correlation of ranks among them, see the page. Their intervals come from jackknife pseudo-values,
+one a picture, each the mean over the networks at hand.
 """
 
 from functools import lru_cache, partial
 from math import exp, lgamma
 
 import numpy as np
+from scipy import stats
 
-from helpers import evidence, robustness, sensitivity
-from helpers.verdicts.rodner2016 import noise
+from helpers import claims, degrade, evidence, robustness, sensitivity
+from helpers.verdicts.rodner2016 import noise, records
 
 HIGH = 0.8  # what we take "a high correlation" to be
 ROWS = {"rod-fig6-left": "rgb", "rod-fig6-mid": "translation", "rod-fig6-right": "pepper_pixels"}
@@ -26,10 +28,10 @@ def seen(preset, name="birds"):
     if found.frame.empty:
         return None, "needs the birds (study)"
     values = {
-        (row.seed, observer.removeprefix("predicted_")): what
+        (row.seed, records.plain(observer).removeprefix("predicted_")): what
         for row in found.last().itertuples()
         for observer, what in row.observed.items()
-        if observer.startswith("predicted_")
+        if records.plain(observer).startswith("predicted_")
     }
     scale = found.preset if name == "birds" else found.scale("cifar10")
     return values, scale
@@ -49,6 +51,11 @@ def correlation(predicted, empirical):
     return float(np.corrcoef(predicted, empirical)[0, 1])
 
 
+def ranked(predicted, empirical):
+    """Return Spearman's correlation of two arrays (n,), Pearson's of their ranks."""
+    return correlation(stats.rankdata(predicted), stats.rankdata(empirical))
+
+
 def pseudo_values(statistic, *columns):
     """Return the jackknife's pseudo-values of a statistic of columns (n,), float64 (n,).
 
@@ -60,40 +67,66 @@ def pseudo_values(statistic, *columns):
     return n * whole - (n - 1) * np.array(without)
 
 
-def high(preset, kind, name="birds"):
-    """Return by how much the correlation at the smaller level is above HIGH, pseudo-values (n,)."""
-    found, scale = seen(preset, name)
-    if found is None:
-        return None, scale
-    small, _ = robustness.PREDICTED[kind]
-    return pseudo_values(correlation, *values(preset, kind, small, name=name)) - HIGH, scale
+def over_networks(preset, kind, name, measure):
+    """Return the `Measurement` of pseudo-values (n,), means over networks; its parts are theirs.
 
-
-def smaller_at_large(preset, kind, draws=FEW, name="birds"):
-    """Return by how much the correlation is larger at the smaller level, pseudo-values (n,)."""
-    found, scale = seen(preset, name)
-    if found is None:
-        return None, scale
-    levels = robustness.PREDICTED[kind]
-    columns = [column for level in levels
-               for column in values(preset, kind, level, draws, name)]  # fmt: skip
-    return pseudo_values(lambda a, b, c, d: correlation(a, b) - correlation(c, d), *columns), scale
-
-
-def more_draws(preset, kind, which=1, name="birds"):
-    """Return by how much MANY draws raise the correlation, pseudo-values (n,).
-
-    which: 0 for the smaller level, 1 for the larger.
+    measure: of a seed, to the pseudo-values of that network.
     """
     found, scale = seen(preset, name)
     if found is None:
-        return None, scale
+        return claims.Measurement(None, scale)
+    own = {f"seed {seed}": measure(seed) for seed, other in sorted(found) if other == kind}
+    parts = own if len(own) > 1 else {}
+    return claims.Measurement(np.mean(list(own.values()), axis=0), scale, parts=parts)
+
+
+def high(preset, kind, name="birds", statistic=correlation):
+    """Measure by how much the correlation at the smaller level is above HIGH."""
+    small, _ = robustness.PREDICTED[kind]
+
+    def above(seed):
+        return pseudo_values(statistic, *values(preset, kind, small, name=name, seed=seed)) - HIGH
+
+    return over_networks(preset, kind, name, above)
+
+
+def all_high(preset):
+    """Measure the same for every kind of perturbation, one comparison each."""
+    each = {kind: high(preset, kind) for kind in ROWS.values()}
+    scale = next(iter(each.values())).scale
+    if any(found.values is None for found in each.values()):
+        return claims.Measurement(None, scale)
+    names = tuple(degrade.KINDS[kind].title for kind in each)
+    return claims.Measurement(np.stack([own.values for own in each.values()], 1), scale,
+                              names=names)  # fmt: skip
+
+
+def smaller_at_large(preset, kind, draws=FEW, name="birds"):
+    """Measure by how much the correlation is larger at the smaller level."""
+
+    def larger(seed):
+        columns = [column for level in robustness.PREDICTED[kind]
+                   for column in values(preset, kind, level, draws, name, seed=seed)]  # fmt: skip
+        return pseudo_values(lambda a, b, c, d: correlation(a, b) - correlation(c, d), *columns)
+
+    return over_networks(preset, kind, name, larger)
+
+
+def more_draws(preset, kind, which=1, name="birds"):
+    """Measure by how much MANY draws raise the correlation.
+
+    which: 0 for the smaller level, 1 for the larger.
+    """
     level = robustness.PREDICTED[kind][which]
-    predicted, few = values(preset, kind, level, FEW, name)
-    _, many = values(preset, kind, level, MANY, name)
-    return pseudo_values(
-        lambda a, b, c: correlation(a, c) - correlation(a, b), predicted, few, many
-    ), scale
+
+    def raised(seed):
+        predicted, few = values(preset, kind, level, FEW, name, seed=seed)
+        _, many = values(preset, kind, level, MANY, name, seed=seed)
+        return pseudo_values(
+            lambda a, b, c: correlation(a, c) - correlation(a, b), predicted, few, many
+        )
+
+    return over_networks(preset, kind, name, raised)
 
 
 def shrinkage(draws):
@@ -191,6 +224,7 @@ MEASURES = {
         row: {
             "printed": noise.not_run(row),
             "high": partial(high, kind=kind),
+            "ranks": partial(high, kind=kind, statistic=ranked),
             "larger": partial(smaller_at_large, kind=kind),
         }
         for row, kind in ROWS.items()

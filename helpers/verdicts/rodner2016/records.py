@@ -16,8 +16,9 @@ from helpers.verdicts import repeats
 GROUPS = {  # an experiment, and the data that it is on
     "birds": ("curves", "birds"),
     "dropout": ("dropped", "birds"),
-    "colour": ("small", "cifar10"),
-    "garments": ("small", "fashion_mnist"),
+    "usual": ("dropped", "birds"),  # the same network, trained without dropout
+    "colour": ("small-cifar10", "cifar10"),
+    "garments": ("small-fashion_mnist", "fashion_mnist"),
 }
 SMALL = ("colour", "garments")  # groups of networks that were trained here from the start
 TITLES = {
@@ -41,10 +42,18 @@ def group(preset, name):
         return None, "needs the birds (study)"
     seen = {}
     for row in found.last(found.rows(data) if name in SMALL else None).itertuples():
+        if name not in SMALL and bool(row.arguments.get("dropout")) != (name == "dropout"):
+            continue
         network = row.arguments.get("name", row.model)
-        seen.setdefault((network, row.seed), {}).update(row.observed)
+        own = {plain(observer): what for observer, what in row.observed.items()}
+        seen.setdefault((network, row.seed), {}).update(own)
     scale = found.scale(data) if name in SMALL else found.preset
     return seen, scale
+
+
+def plain(observer):
+    """Return the name of an observer, whether it was shown few pictures or many."""
+    return observer.removeprefix("many_")
 
 
 def note(preset, name):
@@ -53,7 +62,7 @@ def note(preset, name):
     seen, scale = group(preset, name)
     if seen is None:
         return f"not run here: {scale}"
-    shown = next(iter(next(iter(seen.values())).values()))
+    shown = next(iter(seen.values()))["noise_rgb"]
     source = evidence.of("rodner2016", experiment, preset)
     if name in SMALL:
         # of no use here: a network's width is a factor, another's a number of channels
@@ -62,7 +71,8 @@ def note(preset, name):
         known = networks(preset, name)
         seeds = f"{len(known)} networks, n = {len(seen) // len(known)} seeds of each"
         line = f"Preset {scale}: {seeds}. {source.frame.source.iloc[0]}."
-    return f"{line} {shown['n']} test pictures, {shown['draws']} draws of each at every level."
+    draws = f"{shown['draws']} draw" + "s" * (shown["draws"] > 1)
+    return f"{line} {shown['n']:,} test pictures, {draws} of each at every level."
 
 
 def title(preset, name):

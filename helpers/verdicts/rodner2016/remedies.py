@@ -21,6 +21,10 @@ LACKS = "needs the birds (study)"
 STRONG = {"rgb": 32, "pepper": 0.08}
 MILD = {"rgb": 8, "pepper": 0.01}  # below the paper's crossings, 10 and .02 ...
 BEYOND = {"rgb": 16, "pepper": 0.04}  # ... and above
+POINT = 0.01  # a gain of less is none
+SLIGHT = GREAT = 0.10  # accuracy: what is slight is less, what is great is more
+FAINT = 4  # sigma of RGB noise that is not "high" (Section 5)
+SCORE = "logit"  # the output of the network, whose deviation Figure 5 is about
 
 
 def note(preset, experiment, look=""):
@@ -36,11 +40,13 @@ def note(preset, experiment, look=""):
     name = row.arguments.get("name")
     seeds = f", n = {last.seed.nunique()} seeds" if last.seed.nunique() > 1 else ""
     line = f"Preset {found.preset}: {name}{seeds}. {row.source}." if name else found.note("cifar10")
-    shown = {name: seen for name, seen in row.observed.items() if name.startswith(look)}
+    observed = {records.plain(name): seen for name, seen in row.observed.items()}
+    shown = {name: seen for name, seen in observed.items() if name.startswith(look)}
     while "n" not in shown:
         shown = next(iter(shown.values()))
-    draws = " and ".join(f"{count}" for count in np.atleast_1d(shown["draws"]))
-    return f"{line} {shown['n']:,} test pictures, {draws} draws of each."
+    counts = np.atleast_1d(shown["draws"]).tolist()
+    draws = " and ".join(map(str, counts)) + (" draws" if max(counts) > 1 else " draw")
+    return f"{line} {shown['n']:,} test pictures, {draws} of each."
 
 
 @lru_cache(maxsize=8)
@@ -54,7 +60,7 @@ def filtered(preset, group="birds"):
         return None, LACKS
     seen = {}
     for row in found.last().itertuples():
-        for name, filters in row.observed.items():
+        for name, filters in ((records.plain(k), v) for k, v in row.observed.items()):
             if name.startswith("filtered_"):
                 seen.setdefault(row.seed, {})[name.removeprefix("filtered_")] = filters
     return seen, found.preset if group == "birds" else found.scale("cifar10")
@@ -68,14 +74,14 @@ def behind(seen, kind, name, level):
     return robustness.read_bits(seen[kind][name], "right", f"{level:g}").mean(1)
 
 
-def gain(preset, name, kind, level, over=NONE, group="birds", sign=1):
+def gain(preset, name, kind, level, over=NONE, group="birds", sign=1, beyond=0.0):
     """Measure what one filter gains over another, picture by picture, a mean over the seeds.
 
-    sign: -1 for what it costs.
+    beyond: so much. sign: -1 for by how much it gains less than that.
     """
 
     def gained(seen):
-        return behind(seen, kind, name, level) - behind(seen, kind, over, level)
+        return behind(seen, kind, name, level) - behind(seen, kind, over, level) - beyond
 
     return _over_seeds(preset, lambda seen: sign * gained(seen), group)
 
@@ -128,27 +134,30 @@ def crossing(gained, kind):
     return next(above, None)
 
 
-def dropout_gain(preset, kind, level, sign=1, over=records.of_trainings):
+def dropout_gain(preset, kind, level, sign=1, beyond=0.0, over=records.of_trainings):
     """Measure what dropout in training gains under a degradation: the same network and recipe.
 
-    level: 0 for the clean picture. sign: -1 for what it costs. over: what n counts, trainings, or
-    with `records.of_pictures` the pictures, for the trainings at hand.
+    level: 0 for the clean picture. sign: -1 for what it costs. beyond: so much of either. over:
+    what n counts, trainings, or with `records.of_pictures` the pictures, for the trainings at hand.
     """
     dropped, scale = records.group(preset, "dropout")
-    plain, other = records.group(preset, "birds")
-    if dropped is None or plain is None:
-        return over(None, scale if dropped is None else other)
-    if scale != other:
-        return over(None, f"needs the same network without dropout ({scale})")
-    own = [records.right(seen, kind, level) - records.right(plain[key], kind, level)
-           for key, seen in dropped.items() if key in plain]  # fmt: skip
-    return over({"dropout": sign * np.array(own)}, scale)
+    usual, _ = records.group(preset, "usual")
+    if dropped is None or not set(dropped) & set(usual):
+        return over(None, scale if dropped is None else "needs trainings of both kinds")
+    own = [records.right(seen, kind, level) - records.right(usual[key], kind, level)
+           for key, seen in dropped.items() if key in usual]  # fmt: skip
+    return over({"dropout": sign * np.array(own) - beyond}, scale)
+
+
+def mild_dropout(preset):
+    """Measure how far below a point dropout in training gains in faint RGB noise, by training."""
+    return dropout_gain(preset, "rgb", FAINT, sign=-1, beyond=-POINT)
 
 
 def dropout_curves(preset, kind):
     """Return {how it was trained: shares (seeds, levels)} of one network, and the levels."""
     dropped, levels = records.curve(preset, "dropout", kind)
-    plain, _ = records.curve(preset, "birds", kind)
+    plain, _ = records.curve(preset, "usual", kind)
     found = {}
     for network in dropped:
         if network in plain:
@@ -157,43 +166,55 @@ def dropout_curves(preset, kind):
 
 
 @lru_cache(maxsize=8)
-def varied(preset):
-    """Return ({sd, top, hue, contrast, right}, one value a test picture, scale)."""
+def varied(preset, output=SCORE):
+    """Return ({sd, top, hue, contrast, right}, one value a test picture, scale).
+
+    output: of `sensitivity.OUTPUTS`, whose standard deviation `sd` is. top: the probability of the
+    clean picture's top class, whichever that is. Older records have no logits.
+    """
     found = evidence.of("rodner2016", "varied", preset)
     if found.frame.empty:
         return None, LACKS
     (row,) = found.last().itertuples()
-    seen = row.observed["deviations"]
-    values = {name: robustness.read(seen[name]) for name in ("sd", "top", "hue", "contrast")}
+    seen = row.observed.get("scores") or row.observed["deviations"]
+    if "outputs" in seen:
+        outputs = seen["outputs"]
+        texts = {"sd": outputs[output]["sd"], "top": outputs["probability"]["top"]}
+    elif output == "probability":
+        texts = {name: seen[name] for name in ("sd", "top")}
+    else:
+        return None, f"needs the network's output, which the preset {found.preset} did not record"
+    texts |= {name: seen[name] for name in ("hue", "contrast")}
+    values = {name: robustness.read(text) for name, text in texts.items()}
     return values | {"right": metrics.bits(seen["right"], seen["n"])}, found.preset
 
 
-def extremes(preset):
+def extremes(preset, output=SCORE):
     """Return the numbers of the most and of the least sensitive pictures, each (EXTREME,)."""
-    seen, _ = varied(preset)
+    seen, _ = varied(preset, output)
     order = np.argsort(seen["sd"], kind="stable")
     return order[::-1][:EXTREME], order[:EXTREME]
 
 
-def apart(preset, what, sign=1):
+def apart(preset, what, sign=1, output=SCORE):
     """Return the difference of a property of the least and the most sensitive pictures.
 
     They are paired at random: the interval is then that of two independent samples.
     """
-    seen, scale = varied(preset)
+    seen, scale = varied(preset, output)
     if seen is None:
         return None, scale
-    most, least = extremes(preset)
+    most, least = extremes(preset, output)
     least = np.random.default_rng(0).permutation(least)
     return sign * (seen[what][least] - seen[what][most]), scale
 
 
-def rank_sum(preset, what="hue"):
-    """Return the P-value of Wilcoxon's rank sum test of the two ends, None without birds."""
-    seen, _ = varied(preset)
+def rank_sum(preset, what="hue", output=SCORE):
+    """Return the P-value of Wilcoxon's rank sum test of the two ends, None without records."""
+    seen, _ = varied(preset, output)
     if seen is None:
         return None
-    most, least = extremes(preset)
+    most, least = extremes(preset, output)
     return float(stats.ranksums(seen[what][least], seen[what][most]).pvalue)
 
 
@@ -202,7 +223,7 @@ def pictures(preset, numbers):
 
     None where the data folder has not got them.
     """
-    seen, scale = varied(preset)
+    seen, scale = varied(preset, "probability")
     if seen is None:
         return None
     (run,) = experiments.varied(scale)
@@ -224,7 +245,7 @@ MEASURES = {
     "rod-fig4-gauss": {
         "printed": noise.not_run("rod-fig4-gauss"),
         "clean": partial(gain, name=SMALL, kind="rgb", level=0, sign=-1),
-        **{f"mild-{kind}": partial(gain, name=SMALL, kind=kind, level=level, sign=-1)
+        **{f"mild-{kind}": partial(gain, name=SMALL, kind=kind, level=level, sign=-1, beyond=POINT)
            for kind, level in MILD.items()},
         **{kind: partial(gain, name=SMALL, kind=kind, level=level)
            for kind, level in BEYOND.items()},
@@ -235,18 +256,28 @@ MEASURES = {
         "printed": noise.not_run("rod-fig4-closing"),
         **{kind: partial(gain, name=CLOSING, kind=kind, level=level)
            for kind, level in STRONG.items()},
+        **{f"slight-{kind}": partial(gain, name=CLOSING, kind=kind, level=level, sign=-1,
+                                     beyond=SLIGHT)
+           for kind, level in STRONG.items()},
         **{f"gauss-{kind}": partial(gain, name=SMALL, kind=kind, level=level, over=CLOSING)
            for kind, level in STRONG.items()},
     },
     "rod-fig4-dropout": {
         "printed": noise.not_run("rod-fig4-dropout"),
         "clean": DROPOUT_COSTS,
-        **{kind: partial(dropout_gain, kind=kind, level=level) for kind, level in STRONG.items()},
+        **{kind: partial(dropout_gain, kind=kind, level=level, beyond=GREAT)
+           for kind, level in STRONG.items()},
     },
     "rod-fig5": {
         "printed": noise.not_run("rod-fig5"),
         "contrast": partial(apart, what="contrast"),
         "confident": partial(apart, what="top", sign=-1),
+        "contrast-probability": partial(apart, what="contrast", output="probability"),
+        "confident-probability": partial(apart, what="top", sign=-1, output="probability"),
     },
-    "rod-entropy": {"printed": noise.not_run("rod-entropy"), "hue": partial(apart, what="hue")},
+    "rod-entropy": {
+        "printed": noise.not_run("rod-entropy"),
+        "hue": partial(apart, what="hue"),
+        "hue-probability": partial(apart, what="hue", output="probability"),
+    },
 }  # fmt: skip
