@@ -34,7 +34,6 @@ from helpers import (
 from helpers.errors import InputError
 
 FIRST = paths.CLAIMS / "first.yml"
-WHOLE = 50_000  # images of a data set that is trained on whole
 PRESET = "long"  # the scale that is planned for
 MOST = 200  # seeds; what needs more is out of reach
 JUDGED = ("order", "same", "trend")
@@ -221,18 +220,21 @@ def seconds(run):
     From records of the same arm, or else from the time that an image takes in an epoch: of the same
     network on the same data, or of the same kind of network. nan where there is no such record.
     """
-    same, network, kind = _durations()
+    same, network, kind, whole = _durations()
     if arm(run) in same:
         return same[arm(run)]
-    images = max(run.epochs, 1) * (run.train_size or WHOLE)
+    images = run.train_size or whole.get(run.data, whole.get(run.model, math.nan))
     each = network.get((run.data, run.model, _size(run)), kind.get(run.model, math.nan))
-    return each * images
+    return each * max(run.epochs, 1) * images
 
 
 @lru_cache(maxsize=1)
 def _durations():
-    """Return mean seconds {arm: a run}, {(data, model, size): an image}, {model: an image}."""
-    groups = defaultdict(list), defaultdict(list), defaultdict(list)
+    """Return median seconds {arm: a run}, {(data, model, size): an image} and {model: an image}.
+
+    Last, how many images train where a run takes a whole data set: {data, or model: images}.
+    """
+    groups = tuple(defaultdict(list) for _ in range(4))
     for path in paths.RESULTS.glob("*/*-*.json"):
         if not (record := records.read(path)) or "run" not in record:
             continue
@@ -248,7 +250,10 @@ def _durations():
         if images:
             groups[1][run.data, run.model, _size(run)].append(spent / images)
             groups[2][run.model].append(spent / images)
-    return tuple({key: float(np.mean(own)) for key, own in group.items()} for group in groups)
+        if run.train_size is None:
+            for name in (run.data, run.model):
+                groups[3][name].append(record["data"]["train"])
+    return tuple({key: float(np.median(own)) for key, own in group.items()} for group in groups)
 
 
 def _size(run):
