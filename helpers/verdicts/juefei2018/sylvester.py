@@ -123,11 +123,6 @@ def solutions(taps):
     return int(np.linalg.matrix_rank(mixed.reshape(16, 16, order="F"))), basis.shape[1]
 
 
-def largest_rank(_):
-    """Return the largest rank of N^-1 for the Laplacian, whose A is singular, d = 16."""
-    return solutions(LAPLACIAN)[0], ANY
-
-
 def rank_bound(_, seeds=5):
     """Return by how much rank N^-1 exceeds 1 + dim ker A at most, over singular filters."""
     rng, worst = np.random.default_rng(0), 0
