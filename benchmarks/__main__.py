@@ -62,7 +62,7 @@ def main(arguments=None):
 
 
 def _everything(about, options):
-    fast = ["float32"] + ["bfloat16"] * machine["fast_bfloat16"]
+    fast = ["float32"] + ["bfloat16"] * about["fast_bfloat16"]
     for case in networks.CASES:
         yield from _against_usual(case, fast, options)
     for case in networks.CASES[:2]:
@@ -171,14 +171,14 @@ def _orderness(options):
                 )  # fmt: skip
 
 
-def _head(machine, options):
+def _head(about, options):
     bfloat16 = "fast bfloat16"
-    if not machine["fast_bfloat16"]:
+    if not about["fast_bfloat16"]:
         bfloat16 = "no fast bfloat16 (AMX), for which the goals of ours / usual were set"
     return (
-        f"{machine['device']}, {machine['cores']} cores, "
-        f"load {machine['load_before']} before; {bfloat16}\n"
-        f"torch {machine['torch']}, 1 thread, batch {options.batch}, "
+        f"{about['device']}, {about['cores']} cores, "
+        f"load {about['load_before']} before; {bfloat16}\n"
+        f"torch {about['torch']}, 1 thread, batch {options.batch}, "
         f"{options.pairs} pairs of {options.seconds:g} s\n"
         f"{'':56}{'goal':>7}{'seen':>7}  {'least-most':<13} the two sides"
     )

@@ -29,7 +29,7 @@ def ours(model, images, batch, precision):
     """Step as `helpers.training.train` does: resident data, and its own `Step`."""
     run = Run("mnist", "mlp", batch=batch, precision=precision)  # the network is given, not built
     where = machine.device()
-    train_set = training._resident(images, run, where)
+    train_set = training._resident(images, run, where, 0)
     model = model.to(where, memory_format=torch.channels_last).train()
     step = training.Step(model, run, training._standardise(images, where), train_set)
     total = torch.zeros(2, device=where)
