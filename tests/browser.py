@@ -25,18 +25,21 @@ def _clear(end):
     return copy
 
 
+def find():
+    """Return the path of the browser, or None where none is installed."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+
+
 class Browser:
     """One running browser; use as a context manager."""
 
     def __init__(self, profile):
-        program = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-        assert program, "the checks of the pages need Chromium: apt-get install chromium"
         # The browser reads commands from descriptor 3 and writes answers to 4; ours are kept
         # clear of these two numbers.
         reads, self._commands = map(_clear, os.pipe())
         self._answers, writes = map(_clear, os.pipe())
         self._process = subprocess.Popen(
-            [program, *FLAGS.split(), BLOCKED, f"--user-data-dir={profile}"],
+            [find(), *FLAGS.split(), BLOCKED, f"--user-data-dir={profile}"],
             stderr=subprocess.DEVNULL,
             preexec_fn=lambda: (os.dup2(reads, 3), os.dup2(writes, 4)),
             pass_fds=(3, 4),

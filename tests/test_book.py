@@ -7,7 +7,7 @@ import book_tools as tools
 import nbformat
 import pandas
 import pytest
-from browser import Browser
+from browser import Browser, find
 from nbformat.v4 import new_code_cell
 
 from workflow import assemble, outputs
@@ -30,7 +30,10 @@ def html(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Return a browser that reaches no network."""
+    """Return a browser that reaches no network; skip where none is installed."""
+    if not find():
+        missing = "no browser to open the pages with: apt-get install chromium"
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(missing)
     with Browser(tmp_path_factory.mktemp("profile")) as running:
         yield running
 
