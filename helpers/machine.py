@@ -1,8 +1,13 @@
 """The machine at hand: where networks are computed, and what it is fast at."""
 
+import ctypes
+import sys
+from functools import cache
 from pathlib import Path
 
 import torch
+
+MMAP_MAX, TRIM_THRESHOLD = -4, -1  # parameters of mallopt, from glibc's <malloc.h>
 
 
 def device():
@@ -16,3 +21,17 @@ def has_fast_bfloat16():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     cpu = Path("/proc/cpuinfo")
     return cpu.exists() and "amx_bf16" in cpu.read_text()
+
+
+@cache
+def keep_freed_memory():
+    """Have the C library keep what this process frees, where it is glibc; return whether it does.
+
+    A training step frees every map that it makes, and by default glibc gives maps of some MB back
+    to the system at once. The next step then waits while the system clears the same pages again,
+    which is up to a third of its time. The process stays as large as it ever was.
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return bool(mallopt and mallopt(MMAP_MAX, 0) and mallopt(TRIM_THRESHOLD, 2**31 - 1))

@@ -16,6 +16,7 @@ from helpers import (
     degrade,
     finetune,
     folder,
+    machine,
     models,
     natural,
     paths,
@@ -177,6 +178,7 @@ def execute(run, place=None, statements=None):
     statements: {name: digest} of those that it bears on (`frozen.bearing`), kept in the record.
     """
     torch.set_num_threads(1)  # one run a core is faster than two threads a run
+    machine.keep_freed_memory()
     train_images, test_images, fingerprint = _splits(run)
     chosen = precision.choose(run)
     started = time.time()
