@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import active_children
 from statistics import median
 
-WARM_UP = 2  # steps: the first ones choose kernels and allocate
+WARM_UP = 4  # steps: the first ones choose kernels and allocate
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,6 @@ class Ratio:
         if self.goal is None:
             return None
         return self.seen <= self.goal if self.at_most else self.seen >= self.goal
-
-
-def compare(loops, seconds, pairs):
-    """Warm up, measure the loops in turns, and return each one's rates, [(pair 1, ...), ...]."""
-    for loop in loops:
-        for _ in range(WARM_UP):
-            next(loop)
-    return list(zip(*[[rate(loop, seconds) for loop in loops] for _ in range(pairs)], strict=True))
 
 
 def rate(loop, seconds, clocks=None):

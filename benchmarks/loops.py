@@ -1,6 +1,6 @@
 """Our training steps and the loop that a user would write, each as an endless iterator.
 
-One `next` is one step on one batch, data handling included.
+One `next` is one step on one batch, data handling included. `case` is one of `networks.CASES`.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.networks import CLASSES
+from benchmarks import networks
 from helpers import datasets, machine, training
 from helpers.runs import Run
 
@@ -21,12 +21,21 @@ def random_images(shape):
     """Return uint8 noise as `Images`: no step is faster or slower for what the images show."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (SIZES[shape[0]], *shape), np.uint8)
-    labels = rng.integers(0, CLASSES, len(pixels))
-    return datasets.Images("noise", pixels, labels, tuple(map(str, range(CLASSES))), "random")
+    labels = rng.integers(0, networks.CLASSES, len(pixels))
+    return datasets.Images(
+        "noise", pixels, labels, tuple(map(str, range(networks.CLASSES))), "random"
+    )
 
 
-def ours(model, images, batch, precision):
-    """Step as `helpers.training.train` does: resident data, and its own `Step`."""
+def ours(case, batch, precision, change=None, keep=True):
+    """Step as `helpers.training.train` does: resident data, and its own `Step`.
+
+    change: a function of `networks` that takes a lever out of the network. keep: whether freed
+    memory is kept, as `helpers.runs.execute` has it.
+    """
+    if keep:
+        machine.keep_freed_memory()
+    images, model = random_images(case.shape), case.build(change)
     run = Run("mnist", "mlp", batch=batch, precision=precision)  # the network is given, not built
     where = machine.device()
     train_set = training._resident(images, run, where, 0)
@@ -59,14 +68,14 @@ class AsPictures(Dataset):
         return self.transform(Image.fromarray(self.pixels[k])), int(self.labels[k])
 
 
-def usual(model, images, batch, workers):
+def usual(case, batch, workers):
     """Step as most tutorials do: DataLoader, float32, NCHW, default Adam."""
+    model = case.build(networks.as_written).train()
     loader = DataLoader(
-        AsPictures(images), batch, shuffle=True, drop_last=True,
+        AsPictures(random_images(case.shape)), batch, shuffle=True, drop_last=True,
         num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
     optimiser = torch.optim.Adam(model.parameters(), lr=Run.lr)
-    model.train()
     total = 0.0
     while True:
         for x, y in loader:
@@ -76,6 +85,14 @@ def usual(model, images, batch, workers):
             optimiser.step()
             total += loss.item()
             yield
+
+
+def products(size, dtype):
+    """Multiply square matrices, whose rate is the machine's."""
+    a, b = (torch.randn(size, size, dtype=dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    while True:
+        yield torch.mm(a, b, out=out)
 
 
 def triples(height, width):

@@ -1,54 +1,52 @@
 """The networks that are timed, and how much arithmetic they do."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from torch import nn
 
 from helpers import models
-from helpers.models.layers import Conv3x3, flat_size, initialise
+from helpers.models.layers import Conv3x3, flat_size
 
 CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Case:
-    """Name a network, the images it sees, and how much faster than the usual loop we want to be.
+    """Name a network, what it sees, and how much faster than the usual loop we want to be.
 
-    family: the name in `helpers.models.MODELS` whose precision the network is trained in.
+    family: its name in `helpers.models.MODELS`. arguments: its arguments there. shape: (C, H, W) of
+    an image. goal: our speed over the usual loop's where bfloat16 is fast and the family trains in
+    it; in float32 it is `FLOAT32_GOAL`. batch: images a step in the book; None where it does not
+    train this network, and the command says how many.
     """
 
     name: str
     family: str
     shape: tuple
     goal: float
+    arguments: dict = field(default_factory=dict)
+    batch: int | None = None
 
-    def build(self):
-        """Return the network, weights drawn with seed 0."""
-        if self.name.startswith("CNN"):
-            torch.manual_seed(0)
-            return initialise(cnn(self.shape))
-        return models.build(self.family, self.shape, CLASSES, seed=0)
+    def build(self, change=None):
+        """Return the network, weights drawn with seed 0; `change`: a function of this module."""
+        model = models.build(self.family, self.shape, CLASSES, seed=0, **self.arguments)
+        return change(model) if change else model
 
 
+FLOAT32_GOAL = 1.5
 CASES = (
     Case("MLP-512", "mlp", (1, 28, 28), 4),
-    Case("CNN, 3 layers, 28 px", "vgg", (1, 28, 28), 4),
-    Case("CNN, 3 layers, 32 px", "vgg", (3, 32, 32), 4),
+    Case("plain, 3 layers, 28 px", "plain", (1, 28, 28), 4, {"depth": 3}, 128),
+    Case("plain, 3 layers, 32 px", "plain", (3, 32, 32), 4, {"depth": 3}, 128),
     Case("VGG16-like, 28 px", "vgg", (1, 28, 28), 3),
+    Case("VGG, an eighth, 32 px", "vgg", (3, 32, 32), 3, {"width": 1 / 8}, 32),
+    Case("VGG, a quarter, 32 px", "vgg", (3, 32, 32), 3, {"width": 1 / 4}, 64),
+    Case("ResNet-16 of 18 layers", "resnet", (3, 32, 32), 3, {"width": 16, "stem": "conv3"}, 128),
+    Case("PNN-16 of 18 layers", "pnn", (3, 32, 32), 3, {"width": 16, "stem": "conv3"}, 128),
+    Case("antialiased-32", "antialiased", (3, 32, 32), 3, {"width": 32, "sampling": "bin3"}, 64),
 )
-
-
-def cnn(shape, channels=64, depth=3):
-    """Return 3x3 convolutions with a 2x2 max-pool after each, and one linear layer."""
-    layers, inputs = [], shape[0]
-    for _ in range(depth):
-        layers += [Conv3x3(inputs, channels), nn.MaxPool2d(2), nn.ReLU()]
-        inputs = channels
-    features = nn.Sequential(*layers, nn.Flatten())
-    return nn.Sequential(*features, nn.Linear(flat_size(features, shape), CLASSES))
 
 
 def as_written(model):
@@ -58,17 +56,18 @@ def as_written(model):
 
 def relu_first(model):
     """Return a copy that pools after ReLU, which gives the same numbers for more work."""
-    layers = list(deepcopy(model))
-    for k, (first, second) in enumerate(pairwise(layers)):
-        if isinstance(first, nn.MaxPool2d) and isinstance(second, nn.ReLU):
-            layers[k], layers[k + 1] = second, first
-    return nn.Sequential(*layers)
+    model = deepcopy(model)
+    for part in [part for part in model.modules() if isinstance(part, nn.Sequential)]:
+        for k, (first, second) in enumerate(pairwise(part)):
+            if isinstance(first, nn.MaxPool2d) and isinstance(second, nn.ReLU):
+                part[k], part[k + 1] = second, first
+    return model
 
 
 def plain_convolutions(model):
     """Return a copy whose 3x3 convolutions are PyTorch's own on maps of every size."""
     model = deepcopy(model)
-    for layer in model:
+    for layer in model.modules():
         if isinstance(layer, Conv3x3):
             layer.forward = nn.Conv2d.forward.__get__(layer)
     return model

@@ -1,45 +1,72 @@
-"""Compare two training processes with one: how well does a run per core share the machine?"""
+"""Time each loop in a process of its own: what one asks of the system does not help the next."""
 
 import multiprocessing
+from contextlib import contextmanager
 
 import torch
 
-from benchmarks import clock, loops
+from benchmarks import clock
 
 
-def two_against_one(case, batch, precision, seconds, pairs):
-    """Return [(images/s of two processes together, images/s of one), ...], wall time, in turns."""
+@contextmanager
+def started(loops):
+    """Start one process for each of `loops`, and yield what talks to them, warmed up.
+
+    loops: picklable functions without arguments that return an endless iterator of steps.
+    """
     spawn = multiprocessing.get_context("spawn")
-    ends = [spawn.Pipe() for _ in range(2)]
+    ends = [spawn.Pipe() for _ in loops]
     children = [
-        spawn.Process(target=_serve, args=(theirs, case, batch, precision), daemon=True)
-        for _, theirs in ends
+        spawn.Process(target=_serve, args=(theirs, loop))  # not daemons: loaders have workers
+        for (_, theirs), loop in zip(ends, loops, strict=True)
     ]
     pipes = [mine for mine, _ in ends]
-    for child in children:
-        child.start()
     try:
-        for pipe in pipes:
-            pipe.recv()  # warmed up
-        return [(_total(pipes, seconds), _total(pipes[:1], seconds)) for _ in range(pairs)]
-    finally:
         for child in children:
+            child.start()
+        for _, theirs in ends:
+            theirs.close()  # the child's alone now: one that dies ends our wait
+        for pipe in pipes:
+            pipe.recv()
+        yield pipes
+    finally:
+        for child in filter(multiprocessing.Process.is_alive, children):
             child.terminate()
             child.join()
 
 
-def _total(pipes, seconds):
+def compare(loops, seconds, pairs):
+    """Measure the loops in turns, and return each one's steps per CPU second, [(pair 1, ...)]."""
+    with started(loops) as pipes:
+        turns = [[_total([pipe], seconds, "cpu_clocks") for pipe in pipes] for _ in range(pairs)]
+    return list(zip(*turns, strict=True))
+
+
+def two_against_one(loop, seconds, pairs):
+    """Return [(steps/s of two processes together, of one), ...], on the wall, in turns."""
+    with started([loop, loop]) as pipes:
+        return [
+            (_total(pipes, seconds, "wall_clock"), _total(pipes[:1], seconds, "wall_clock"))
+            for _ in range(pairs)
+        ]
+
+
+def _total(pipes, seconds, clocks):
     for pipe in pipes:
-        pipe.send(seconds)
+        pipe.send((seconds, clocks))
     return sum([pipe.recv() for pipe in pipes])
 
 
-def _serve(pipe, case, batch, precision):
-    """Train whenever told to, and answer with images/s."""
+def _serve(pipe, loop):
+    """Train whenever told to, and answer with steps per second, until nobody asks any more."""
     torch.set_num_threads(1)
-    loop = loops.ours(case.build(), loops.random_images(case.shape), batch, precision)
+    steps = loop()
     for _ in range(clock.WARM_UP):
-        next(loop)
+        next(steps)
     pipe.send("ready")
     while True:
-        pipe.send(batch * clock.rate(loop, pipe.recv(), clock.wall_clock))
+        try:
+            seconds, clocks = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(clock.rate(steps, seconds, getattr(clock, clocks)))

@@ -228,6 +228,22 @@ def seconds(run):
     return each * max(run.epochs, 1) * images
 
 
+def core_hours(preset=PRESET):
+    """Return how long everything at a preset takes, {model: hours of one core}, the longest first.
+
+    Runs whose time no record tells are left out.
+    """
+    every = {
+        run.key(): run for paper in experiments.PAPERS
+        for run in experiments.every_run(paper, preset)
+    }  # fmt: skip
+    total = defaultdict(float)
+    for run in every.values():
+        if not math.isnan(spent := seconds(run)):
+            total[run.model] += spent / 3600
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
 @lru_cache(maxsize=1)
 def _durations():
     """Return median seconds {arm: a run}, {(data, model, size): an image} and {model: an image}.

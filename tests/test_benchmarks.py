@@ -1,6 +1,8 @@
 """The benchmark times the same network on both sides, and counts its arithmetic right."""
 
 import json
+import multiprocessing
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -9,25 +11,43 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import clock, loops, networks
-from helpers import models, orderness
+from benchmarks import clock, loops, networks, processes
+from helpers import orderness, plan
 
-MLP, CNN28, CNN32, VGG = networks.CASES
-
-
-def small_vgg():
-    """Return a VGG16-like net of an eighth of the width at 28 px, its dropout off."""
-    return models.build("vgg", (1, 28, 28), 10, seed=0, width=1 / 8).eval()
+MLP, CNN28, CNN32, *REST = networks.CASES
 
 
-@pytest.mark.parametrize("build", [small_vgg, CNN28.build], ids=["vgg", "cnn"])
-def test_the_usual_network_is_ours(build):
-    ours, x = build().double().eval(), torch.randn(4, 1, 28, 28, dtype=torch.float64)
+@pytest.mark.parametrize("case", networks.CASES, ids=lambda case: case.name)
+def test_the_usual_network_is_ours(case):
+    ours, x = case.build().double().eval(), torch.randn(2, *case.shape, dtype=torch.float64)
     usual = networks.as_written(ours)
-    kinds = [type(layer).__name__ for layer in usual]
-    assert "MaxPool2d" not in [a for a, b in pairwise(kinds) if b == "ReLU"]
-    assert all("forward" in vars(layer) for layer in usual if isinstance(layer, networks.Conv3x3))
+    parts = list(usual.modules())
+    kinds = [[type(layer).__name__ for layer in part] for part in parts if hasattr(part, "insert")]
+    assert all("MaxPool2d" not in [a for a, b in pairwise(row) if b == "ReLU"] for row in kinds)
+    assert all("forward" in vars(layer) for layer in parts if isinstance(layer, networks.Conv3x3))
     torch.testing.assert_close(usual(x), ours(x), rtol=1e-10, atol=1e-10)
+
+
+def test_each_network_that_takes_long_is_timed():
+    hours = plan.core_hours()
+    assert list(hours.values()) == sorted(hours.values(), reverse=True)
+    long = {name for name, spent in hours.items() if spent > sum(hours.values()) / 20}
+    tuned = {"finetuned"}  # its weights and pictures cannot be passed on
+    assert len(long) >= 4 and long - tuned <= {case.family for case in networks.CASES}
+
+
+def test_loops_are_timed_in_processes_of_their_own_which_end():
+    sides = [partial(loops.products, size, torch.float32) for size in (8, 256)]
+    small, large = processes.compare(sides, seconds=0.01, pairs=2)
+    assert len(small) == len(large) == 2 and min(small) > max(large) > 0
+    ((two, one),) = processes.two_against_one(sides[0], seconds=0.01, pairs=1)
+    assert two > 0 < one and not multiprocessing.active_children()
+
+
+def test_a_loop_that_fails_ends_the_comparison():
+    with pytest.raises(EOFError):
+        processes.compare([partial(loops.products, 8, None), partial(int, "x")], 0.01, 1)
+    assert not multiprocessing.active_children()
 
 
 def test_flops_of_an_mlp_are_those_of_its_matrices():
@@ -37,7 +57,7 @@ def test_flops_of_an_mlp_are_those_of_its_matrices():
 
 def test_flops_of_a_cnn_are_those_of_its_maps():
     first = 32 * 32 * 64 * 3 * 9
-    rest = (16 * 16 + 8 * 8) * 64 * 64 * 9 + 64 * 4 * 4 * 10
+    rest = (16 * 16 + 8 * 8) * 64 * 64 * 9 + 64 * 4 * 4 * 10  # the last pool leaves 4 px
     assert networks.training_flops(CNN32.build(), CNN32.shape) == 2 * (2 * first + 3 * rest)
 
 
@@ -94,3 +114,4 @@ def test_the_table_is_kept_whole_as_json(folders, monkeypatch, capsys):
     (kept,) = record["measured"]
     assert (kept["seen"], kept["goal"], kept["reached"]) == (2.0, 3, False)
     assert record["machine"]["device"] and "load_before" in record["machine"]
+    assert record["core_hours"] == {}  # no record tells how long a run takes
