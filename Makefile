@@ -29,6 +29,7 @@ endif
 UV      ?= $(if $(shell uv --version 2>/dev/null),uv)
 INSTALL := $(if $(UV),$(UV) pip install --python "$(BIN)/python",\
     "$(BIN)/python" -m pip install --disable-pip-version-check)
+ONLY    := $(if $(UV),--default-index,--index-url)
 FOUND   := $(if $(wildcard $(BIN)/pip),"$(BIN)/python",$(PYTHON))
 
 # One thread per process: runs are spread over the cores, and threads of one run would only
@@ -86,7 +87,7 @@ else
 	awk '/^[a-z]/ { keep = !/^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } keep' \
 	    requirements.lock > "$(VENV)/cpu.lock"
 	$(INSTALL) --no-deps --require-hashes -r "$(VENV)/cpu.lock"
-	$(INSTALL) --no-deps --index-url $(TORCH_INDEX) \
+	$(INSTALL) --no-deps $(ONLY) $(TORCH_INDEX) \
 	    $$(sed -n 's/^\(torch[a-z]*==[^ ]*\) .*/\1+cpu/p' requirements.lock)
 endif
 	"$(BIN)/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
