@@ -41,7 +41,8 @@ RUN := env PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD)'
+	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD),'
+	@echo '  TORCH=pypi|cpu (now $(TORCH); cpu installs no CUDA)'
 
 # Every file is written whole or not at all, so what a killed build left behind is made again
 # and its lock means nothing.
@@ -75,8 +76,8 @@ clean:  ## remove everything generated, unpublished records too; .venv stays
 
 # An existing environment (say, conda's) is filled, not replaced.
 $(STAMP): requirements.lock pyproject.toml
-	@$(FOUND) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	    { echo "PYTHON: '$(FOUND)' is not allowed; use Python 3.11 or newer"; exit 1; }
+	@$(FOUND) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+	    { echo "PYTHON: '$(FOUND)' is not allowed; use Python 3.11 to 3.13"; exit 1; }
 	@$(FOUND) -c 'import ensurepip, venv' 2>/dev/null || test -x "$(BIN)/pip" || \
 	    { echo "PYTHON: '$(FOUND)' is not allowed; it lacks the module venv (Debian, Ubuntu:" \
 	        "apt install python3-venv)"; exit 1; }

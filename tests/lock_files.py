@@ -1,11 +1,8 @@
 """Which file of the lock each machine installs: the choice that pip makes, computed offline.
 
 A lock has hashes and no file names. `lock_files.sha256` has both, for the files that the machines
-below need. After a change of requirements.lock:
-
-    uv pip compile --universal --python-version 3.11 --no-deps --format pylock.toml \\
-        requirements.lock -o build/pylock.toml
-    python tests/lock_files.py build/pylock.toml
+below need. It is made from a lock that has names, a pylock.toml; the commands stand in
+book/howto.md, under "Install".
 """
 
 import sys

@@ -167,11 +167,11 @@ def test_an_environment_keeps_its_builds(spied, tmp_path, held, asked):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("exit 127", "use Python 3.11 or newer"),
-        ('case "$2" in *version_info*) exit 1;; esac', "use Python 3.11 or newer"),
+        ("exit 127", "use Python 3.11 to 3.13"),
+        ('case "$2" in *version_info*) exit 1;; esac', "use Python 3.11 to 3.13"),
         ('case "$2" in *venv*) exit 1;; esac', "it lacks the module venv"),
     ],
-    ids=["not there", "too old", "without venv"],
+    ids=["not there", "of another version", "without venv"],
 )
 def test_a_python_that_cannot_serve_is_one_line(tmp_path, body, said):
     python = script(tmp_path / "python", body)
