@@ -10,6 +10,28 @@ BIN   := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.installed
 SMOKE := build/smoke
 
+# TORCH=cpu leaves the CUDA libraries out. An environment keeps the builds that it was made with.
+# On a Mac PyPI's own builds are for the CPU. PyTorch's index gives no hash that the lock could
+# keep, so its two packages have their versions pinned, and all others their hashes too.
+HELD        := $(wildcard $(VENV)/lib/python3*/site-packages/torch-*.dist-info)
+HELD        := $(if $(HELD),$(if $(findstring +cpu,$(HELD)),cpu,pypi))
+TORCH       ?= $(or $(HELD),pypi)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CPU_BUILDS  := $(and $(filter cpu,$(TORCH)),$(filter Linux,$(shell uname -s)))
+ifeq ($(filter "pypi" "cpu","$(TORCH)"),)
+$(error TORCH: '$(TORCH)' is not allowed; use one of pypi, cpu)
+endif
+ifneq ($(and $(HELD),$(filter Linux,$(shell uname -s)),$(filter-out $(HELD),$(TORCH))),)
+$(error TORCH: '$(TORCH)' is not allowed; $(VENV) has the builds of '$(HELD)': remove it, or set VENV)
+endif
+
+# uv is several times as fast. `make UV=` keeps to pip.
+UV      ?= $(if $(shell uv --version 2>/dev/null),uv)
+INSTALL := $(if $(UV),$(UV) pip install --python "$(BIN)/python",\
+    "$(BIN)/python" -m pip install --disable-pip-version-check)
+ONLY    := $(if $(UV),--default-index,--index-url)
+FOUND   := $(if $(wildcard $(BIN)/pip),"$(BIN)/python",$(PYTHON))
+
 # One thread per process: runs are spread over the cores, and threads of one run would only
 # take them from the next.
 RUN := env PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -19,7 +41,8 @@ RUN := env PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD)'
+	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD),'
+	@echo '  TORCH=pypi|cpu (now $(TORCH); cpu installs no CUDA)'
 
 # Every file is written whole or not at all, so what a killed build left behind is made again
 # and its lock means nothing.
@@ -53,9 +76,20 @@ clean:  ## remove everything generated, unpublished records too; .venv stays
 
 # An existing environment (say, conda's) is filled, not replaced.
 $(STAMP): requirements.lock pyproject.toml
-	@test -x "$(BIN)/pip" || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo 'PYTHON=$(PYTHON): Python 3.11 or newer is needed'; exit 1; }
+	@$(FOUND) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+	    { echo "PYTHON: '$(FOUND)' is not allowed; use Python 3.11 to 3.13"; exit 1; }
+	@$(FOUND) -c 'import ensurepip, venv' 2>/dev/null || test -x "$(BIN)/pip" || \
+	    { echo "PYTHON: '$(FOUND)' is not allowed; it lacks the module venv (Debian, Ubuntu:" \
+	        "apt install python3-venv)"; exit 1; }
 	test -x "$(BIN)/pip" || $(PYTHON) -m venv "$(VENV)"
-	"$(BIN)/python" -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+ifeq ($(CPU_BUILDS),)
+	$(INSTALL) --require-hashes -r requirements.lock
+else
+	awk '/^[a-z]/ { keep = !/^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } keep' \
+	    requirements.lock > "$(VENV)/cpu.lock"
+	$(INSTALL) --no-deps --require-hashes -r "$(VENV)/cpu.lock"
+	$(INSTALL) --no-deps $(ONLY) $(TORCH_INDEX) \
+	    $$(sed -n 's/^\(torch[a-z]*==[^ ]*\) .*/\1+cpu/p' requirements.lock)
+endif
 	"$(BIN)/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch "$@"

@@ -1,15 +1,16 @@
-"""The lock, the package, the conda environment and the list of direct dependencies agree."""
+"""The lock, its files, the package, conda's environment and the direct dependencies agree."""
 
 import re
 import subprocess
 import sys
 import tomllib
 
+import lock_files
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from helpers.paths import ROOT
@@ -60,6 +61,30 @@ def exact(requirement):
     return Version(pin.version)
 
 
+def listed(source):
+    """Return {sha256: (package, version, name of the file)} of a list as sha256sum writes it."""
+    files = {}
+    for line in source.splitlines():
+        digest, name = line.split()
+        parse = parse_wheel_filename if name.endswith(".whl") else parse_sdist_filename
+        files[digest] = (*parse(name)[:2], name)
+    return files
+
+
+def installed(entries, files, machine, python):
+    """Return {package: the file of `files` that a machine installs, or None} for a lock."""
+    asked = lock_files.environment(machine, python)
+    ranked = lock_files.ranks(machine, python)
+    taken = {}
+    for entry, hashes in entries:
+        if entry.marker is None or entry.marker.evaluate(asked):
+            of = (canonicalize_name(entry.name), exact(entry))
+            known = [files.get(digest.removeprefix("sha256:")) for digest in hashes]
+            names = [file[2] for file in known if file and file[:2] == of]
+            taken[entry.name] = lock_files.choice(names, ranked)
+    return taken
+
+
 def unhashed(entries):
     """Return the names of the lock entries without a whole sha256."""
     whole = re.compile(r"sha256:[0-9a-f]{64}")
@@ -91,6 +116,28 @@ def test_lock_pins_and_hashes_every_entry():
 
 def test_lock_names_no_host_and_no_path():
     assert strangers(text("requirements.lock")) == []
+
+
+EVERYWHERE = [(machine, python) for machine in lock_files.MACHINES for python in lock_files.PYTHONS]
+
+
+@pytest.mark.parametrize(("machine", "python"), EVERYWHERE)
+def test_every_machine_finds_a_file_of_every_package(machine, python):
+    files = listed(lock_files.LIST.read_text(encoding="utf-8"))
+    taken = installed(locked(text("requirements.lock")), files, machine, python)
+    assert {"torch", "torchvision", "numpy"} <= taken.keys()
+    assert [name for name, file in taken.items() if file is None] == []
+    sources = [name for name, file in taken.items() if not file.endswith(".whl")]
+    assert sources == ["connection-pool"]  # pure Python, and published as source alone
+
+
+def test_list_of_files_has_what_is_installed_and_no_more():
+    assert lock_files.PYTHONS[-1].startswith(PYTHONS[-1])
+    assert {python.rpartition(".")[0] for python in lock_files.PYTHONS} == set(PYTHONS)
+    files = listed(lock_files.LIST.read_text(encoding="utf-8"))
+    entries = locked(text("requirements.lock"))
+    used = {file for where in EVERYWHERE for file in installed(entries, files, *where).values()}
+    assert used == {name for *_, name in files.values()}
 
 
 def test_torch_is_as_published():
@@ -134,6 +181,24 @@ HASH = "--hash=sha256:" + "0" * 64
 )
 def test_a_lock_that_lags_behind_is_noticed(lock, name):
     assert unmet(direct("# networks\ntorch==2.15.0\n"), locked(lock), "3.13") == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("numpy-2.4.6-cp311-cp311-macosx_14_0_arm64.whl", True),
+        ("numpy-2.4.6-cp311-cp311-macosx_15_0_arm64.whl", False),  # for a later system
+        ("numpy-2.4.6-cp311-cp311-macosx_14_0_x86_64.whl", False),
+        ("numpy-2.4.6-cp312-cp312-macosx_14_0_arm64.whl", False),
+        ("numpy-2.4.5-cp311-cp311-macosx_14_0_arm64.whl", False),  # of another version
+        ("numpy-2.4.6.tar.gz", True),
+    ],
+)
+def test_a_machine_without_a_file_is_noticed(name, file):
+    files = listed("0" * 64 + f"  {name}\n")
+    entries = locked(f"numpy==2.4.6 {HASH}")
+    taken = installed(entries, files, "macOS arm64", "3.11.9")
+    assert taken == {"numpy": name if file else None}
 
 
 @pytest.mark.parametrize("tail", ["", " --hash=sha256:abc", " --hash=md5:" + "0" * 32])
