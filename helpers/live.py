@@ -124,8 +124,8 @@ CHECKS = {
             for order in ivan2019.ORDERS
         },
         _losses,
-        "a fixed permutation of the pixels costs the CNN {vgg:.1f} points of accuracy and the MLP "
-        "{mlp:.1f}",
+        "a fixed permutation of the pixels costs the CNN {vgg:z.1f} points of accuracy and the MLP "
+        "{mlp:z.1f}",
         "it costs the CNN {figure} points",
     ),
     "juefei2018": Check(
@@ -141,7 +141,7 @@ CHECKS = {
         {swaps: _swapped(swaps) for swaps in (0, 30)},
         _fall,
         "30 swaps of blocks lower the orderness of the images, at the scale of the blocks, by "
-        "{fall:.3f}, from {before:.3f} to {after:.3f}",
+        "{fall:.3f}, from {before:.3f} to {after:z.3f}",
         "they lower it by {figure}",
     ),
     "azulay2019": Check(
@@ -223,7 +223,7 @@ def published(paper):
 def _scale(data, images, epochs, repeats):
     """Return the scale of a training in words: data, images, epochs and repeats."""
     passes = [f"{epochs} epoch" + "s" * (epochs > 1)] if epochs else ["no training"]
-    return ", ".join([datasets.TITLES[data], f"{images:,} images", *passes, repeats])
+    return ", ".join([datasets.TITLES[data], f"{images:,} training images", *passes, repeats])
 
 
 def paragraph(paper, preset):

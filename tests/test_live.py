@@ -97,7 +97,7 @@ def test_the_command_trains_what_lacks_and_says_one_sentence_a_paper(folders, ca
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(live.CHECKS)
     for line in lines:
-        assert "On this machine, " in line and "200 images" in line and "n = 1)" in line
+        assert "On this machine, " in line and "200 training images" in line and "n = 1)" in line
     made = sorted((paths.build() / "records").glob("*"))
     assert len(made) == len(live.runs("smoke"))
     monkeypatch.setattr(queue.runs, "execute", None)  # a second call trains nothing

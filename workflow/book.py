@@ -107,14 +107,6 @@ def why(lines, most=8):
     return list(dict.fromkeys(telling or plain))[-most:]
 
 
-def pieces(stream, log):
-    """Yield each line, or part of a line that a carriage return ends, and copy it to `log`."""
-    for line in stream:
-        log.write(line)
-        log.flush()
-        yield from filter(None, (part.strip("\n") for part in line.split("\r")))
-
-
 def stop(process):
     """End snakemake and its jobs: Ctrl-C for all of them, and harder ways for what stays."""
     for number, seconds in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
@@ -127,8 +119,8 @@ def stop(process):
             return
 
 
-def run(command, log, lines):
-    """Run snakemake; return its exit status. Its own process group ends when this one is ended."""
+def run(words, log, lines):
+    """Run a command; return its exit status. Who ends this process ends it, and all its jobs."""
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -136,12 +128,14 @@ def run(command, log, lines):
     signal.signal(signal.SIGTERM, interrupted)
     progress = Progress()
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", newline="", start_new_session=True,
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", start_new_session=True,
     )  # fmt: skip
     try:
-        for piece in pieces(process.stdout, log):
-            if news := progress.read(piece):
+        for line in process.stdout:  # a carriage return, as of a progress bar, ends one too
+            log.write(line)
+            log.flush()
+            if news := progress.read(line.rstrip("\n")):
                 lines.say(*news)
         return process.wait()
     except BaseException:
@@ -162,36 +156,40 @@ def check(options):
         raise InputError("CORES", options.cores, "use a whole number from 1") from error
 
 
+def command(options):
+    """Return the words that start snakemake.
+
+    Every file is written whole or not at all, so what a killed build left behind is made again and
+    its lock means nothing.
+    """
+    return [
+        sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile",
+        "--cores", options.cores, "--rerun-incomplete", "--nolock", "--nocolor", "--config",
+        f"preset={options.preset}", f"live={options.live}", f"build={options.build}", "--", "book",
+    ]  # fmt: skip
+
+
 def build(options):
     """Build the book; return the exit status."""
     started, folder = time.monotonic(), Path(options.build)
-    log = ROOT / folder / "log" / "book.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # Every file is written whole or not at all, so what a killed build left behind is made again
-    # and its lock means nothing.
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile",
-        "--cores", options.cores, "--rerun-incomplete", "--nolock", "--nocolor", "--config",
-        f"preset={options.preset}", f"live={options.live}", f"build={folder}", "--", "book",
-    ]  # fmt: skip
+    log = folder / "log" / "book.log"
+    (ROOT / log).parent.mkdir(parents=True, exist_ok=True)
     lines = Lines(sys.stdout)
-    lines.say("book", f"preset {options.preset}, {options.cores} cores; all that is said: {log}")
-    lines.end()
+    lines.say("book", f"preset {options.preset}, {options.cores} cores, log in {log}")
     try:
-        with log.open("w") as file:
-            status = run(command, file, lines)
+        with (ROOT / log).open("w") as file:
+            status = run(command(options), file, lines)
     except KeyboardInterrupt:
         print("interrupted: what is done is kept, the same command goes on", file=sys.stderr)
         return 130
     page = folder / "html" / "index.html"
     if status or not (ROOT / page).is_file():
-        reasons = why(log.read_text(errors="replace").splitlines())
-        print(
-            "\n".join(["The book was not built.", *reasons, f"All of it: {log}"]), file=sys.stderr
-        )
+        reasons = why((ROOT / log).read_text(errors="replace").splitlines())
+        said = ["The book was not built.", *reasons, f"All that was said: {log}"]
+        print(*said, sep="\n", file=sys.stderr)
         return 1
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
-    print(f"The book is built ({minutes}:{seconds:02d} minutes). Open {page}")
+    print(f"The book is built, in {minutes}:{seconds:02d} minutes. Open {page}")
     return 0
 
 
