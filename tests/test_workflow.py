@@ -304,3 +304,33 @@ def test_who_ends_the_build_ends_its_jobs(tmp_path, number):
     assert said == "interrupted: what is done is kept, the same command goes on\n"
     found = subprocess.run(["pgrep", "-f", str(tmp_path / "started")], capture_output=True)
     assert found.returncode == 1  # nothing runs on
+
+
+SMOKE = ROOT / os.environ.get("BOOK_BUILD", "build/smoke")
+ALONE = """
+import sys
+from pathlib import Path
+from helpers import claims, evidence, experiments, paths, queue, verdicts
+
+def lacks(run, *_):
+    raise SystemExit(f"{run.title()} has no record")
+
+paths.RESULTS, queue.runs.execute = Path(sys.argv[1]), lacks
+for paper, module in experiments.PAPERS.items():
+    for name in module.GRIDS:
+        found = evidence.of(paper, name, "smoke")
+        assert found.preset == "smoke", (paper, name)
+for paper in claims.PAPERS:
+    for row in claims.paper(paper)["rows"]:
+        if any("experiments" in statement for statement in claims.statements(row["id"])):
+            verdicts.findings(row["id"], "smoke")
+"""
+
+
+@pytest.mark.skipif(not (SMOKE / "html").exists(), reason="the book at smoke is not built")
+def test_every_verdict_can_be_had_without_published_records(tmp_path):
+    """What is published stands before what was trained at smoke, and would hide that it fails."""
+    words = [sys.executable, "-c", ALONE, str(tmp_path)]
+    known = {**os.environ, "BUILD_DIR": str(SMOKE)}
+    done = subprocess.run(words, cwd=ROOT, env=known, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
