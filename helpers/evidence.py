@@ -92,7 +92,10 @@ def together(paper, names, preset):
     found = [of(paper, name, preset) for name in names]
     if len({one.preset for one in found}) == 1:
         return found
-    weakest = max(PUBLISHED.index(one.preset) if one.preset in PUBLISHED else 9 for one in found)
+    there = [one.preset for one in found if len(one.frame)]  # the others have no runs at the preset
+    weakest = max(
+        (PUBLISHED.index(p) if p in PUBLISHED else len(PUBLISHED) for p in there), default=0
+    )
     for scale in PUBLISHED[weakest:]:
         common = [_published_at(paper, name, scale) for name in names]
         if all(common):

@@ -74,5 +74,11 @@ def test_experiments_that_are_compared_are_of_one_scale(monkeypatch):
     monkeypatch.setattr(evidence, "at", lambda paper, name, preset: one(preset))
     assert scales(["a", "b"], "quick") == ["study", "study"]
     assert scales(["a"], "quick") == ["long"]
+    none = Evidence("quick", pd.DataFrame(), {})  # of no runs at study, and none at quick
+    monkeypatch.setattr(
+        evidence, "of", lambda *asked: none if asked[1] == "c" else strongest(*asked)
+    )
+    there.add(("c", "study"))
+    assert scales(["a", "c", "b"], "quick") == ["study", "study", "study"]
     there.discard(("a", "study"))
     assert scales(["a", "b"], "smoke") == ["smoke", "smoke"]
