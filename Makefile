@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PRESET ?= quick
+LIVE   ?= check
 BUILD  ?= build
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 
@@ -41,16 +42,14 @@ RUN := env PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@echo 'Settings: PRESET=smoke|quick|study|long|paper (now $(PRESET)), CORES=$(CORES), BUILD=$(BUILD),'
-	@echo '  TORCH=pypi|cpu (now $(TORCH); cpu installs no CUDA)'
+	@echo 'Settings (now):'
+	@echo '  PRESET=smoke|quick|study|long|paper ($(PRESET)), CORES=$(CORES), BUILD=$(BUILD)'
+	@echo '  LIVE=check|all ($(LIVE)): at quick, train one comparison of each paper, or everything'
+	@echo '  TORCH=pypi|cpu ($(TORCH)): cpu installs no CUDA'
 
-# Every file is written whole or not at all, so what a killed build left behind is made again
-# and its lock means nothing.
-book: $(STAMP)  ## execute every notebook at PRESET and build the HTML book
-	BUILD_DIR="$(BUILD)" $(RUN) snakemake --snakefile workflow/Snakefile --cores $(CORES) \
-	    --rerun-incomplete --nolock --quiet rules --config preset=$(PRESET) build=$(BUILD) -- book
-	@test -s "$(BUILD)/html/index.html" || { echo 'book: $(BUILD)/html/index.html is missing'; exit 1; }
-	@echo 'The book is built. Open $(BUILD)/html/index.html'
+book: $(STAMP)  ## train the live check, execute every notebook and build the HTML book
+	@BUILD_DIR="$(BUILD)" $(RUN) python workflow/book.py \
+	    --build "$(BUILD)" --preset "$(PRESET)" --live "$(LIVE)" --cores "$(CORES)"
 
 # The cells of one notebook share a kernel, hence loadfile; nbval does not notice a dead kernel,
 # hence the timeout of a cell (seconds).

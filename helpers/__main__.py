@@ -32,6 +32,7 @@ def main(arguments=None):
     planned = commands.add_parser("plan", help="print what each undecided statement needs")
     planned.add_argument("--paper", help="its key; default: all")
     planned.set_defaults(action=_plan, workers=None)
+    check = commands.add_parser("live", help="train one decisive comparison of each paper, and say")
     large = commands.add_parser("train-folder", help="train on DATA_DIR/imagenet/{train,val}")
     large.add_argument("--experiment", required=True, help=", ".join(folders.FOLDER_GRIDS))
     detect = commands.add_parser("detect", help="train detectors on DATA_DIR/VOCdevkit/VOC2007")
@@ -62,7 +63,9 @@ def main(arguments=None):
     noise.add_argument("--count", type=_number, help="pictures; default: all")
     noise.add_argument("--seed", type=_number, help="of pictures and noise; default: 0")
     noise.set_defaults(action=_noise, workers=None)
-    for command in (train, measure):
+    check.add_argument("--preset", default="quick", help="smoke for the smallest; else the same")
+    check.set_defaults(action=_live)
+    for command in (train, measure, check):
         command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
     options = parser.parse_args(arguments)
     try:
@@ -82,6 +85,14 @@ def _plan(options):
     from helpers import plan  # imports every measure
 
     print("\n".join(plan.table(*plan.make(papers=_papers(options)))))
+
+
+def _live(options):
+    from helpers import live  # imports every measure
+
+    queue.train_missing(live.runs(options.preset), options.workers)
+    for paper in live.CHECKS:
+        print(f"{paper}: {live.sentence(paper, options.preset)}")
 
 
 def _train_plan(options):

@@ -21,14 +21,13 @@ class MissingError(LookupError):
 class Evidence:
     """Hold the records behind a claim.
 
-    preset: their scale. frame: a row per run and epoch (`table`). live: the same table of the
-    runs at the preset that was asked for. missing: runs by which stronger evidence falls short.
-    first: seeds of the first stage, which alone say how much seeds vary; 0 without seeds.
+    preset: their scale. frame: a row per run and epoch (`table`). missing: runs by which stronger
+    evidence falls short. first: seeds of the first stage, which alone say how much seeds vary; 0
+    without seeds.
     """
 
     preset: str
     frame: pd.DataFrame
-    live: pd.DataFrame
     missing: dict
     first: int = 0
 
@@ -88,34 +87,68 @@ def of(paper, name, preset):
     return gather(experiments.PAPERS[paper].GRIDS[name], preset)
 
 
-def gather(experiment, preset):
-    """Run `experiment` at `preset` where records lack, and return its strongest `Evidence`.
+def together(paper, names, preset):
+    """Return the `Evidence` of several experiments, all of the strongest scale that all have."""
+    found = [of(paper, name, preset) for name in names]
+    if len({one.preset for one in found}) == 1:
+        return found
+    there = [one.preset for one in found if len(one.frame)]  # the others have no runs at the preset
+    weakest = max(
+        (PUBLISHED.index(p) if p in PUBLISHED else len(PUBLISHED) for p in there), default=0
+    )
+    for scale in PUBLISHED[weakest:]:
+        common = [_published_at(paper, name, scale) for name in names]
+        if all(common):
+            return common
+    return [at(paper, name, preset) for name in names]
 
-    Published seeds beyond the first stage count as far as they are whole: every run of a seed, and
-    every seed before it.
+
+@lru_cache(maxsize=128)
+def at(paper, name, preset):
+    """Return the `Evidence` of an experiment at the preset itself, trained where a record lacks."""
+    return _made(experiments.PAPERS[paper].GRIDS[name], preset, {})
+
+
+def gather(experiment, preset):
+    """Return the strongest `Evidence` of `experiment` that is published whole.
+
+    Where nothing is, the experiment is run at `preset`. Published seeds beyond the first stage
+    count as far as they are whole: every run of a seed, and every seed before it.
     """
     one_of("preset", preset, presets.PRESETS)
-    live = _live(experiment, preset)
     missing = {}
     for strong in PUBLISHED[: 1 + PUBLISHED.index(preset) if preset in PUBLISHED else None]:
         wanted, found = published(experiment, strong)
         if found and all(found):  # not every experiment is there at every scale
-            first = experiments.first_stage(experiment, strong)
-            return Evidence(strong, table(wanted, found), live, missing, first)
+            return _evidence(experiment, strong, wanted, found, missing)
         if strong != preset:
             missing[strong] = found.count(None)
-    if live is None:
-        raise MissingError(f"{missing.get('study', 'some')} runs of the preset study are not there")
-    return Evidence(preset, live, live, missing, experiments.first_stage(experiment, preset))
+    return _made(experiment, preset, missing)
 
 
-def _live(experiment, preset):
-    """Return the `table` of the runs at a preset; None where some lack and nobody may train."""
+def _made(experiment, preset, missing):
+    """Return the `Evidence` of the runs at a preset, trained where a record lacks."""
     wanted = experiment(preset)
-    if not _looking:
-        return table(wanted, queue.results(wanted))
-    found = [runs.find_published(run) for run in wanted]
-    return table(wanted, found) if all(found) else None
+    if _looking:
+        found = [runs.find_published(run) for run in wanted]
+        if not all(found):
+            raise MissingError(f"{found.count(None)} runs of the preset {preset} are not there")
+    else:
+        found = queue.results(wanted)
+    return _evidence(experiment, preset, wanted, found, missing)
+
+
+@lru_cache(maxsize=64)
+def _published_at(paper, name, scale):
+    """Return the published `Evidence` of an experiment at one scale, None where a record lacks."""
+    grid = experiments.PAPERS[paper].GRIDS[name]
+    wanted, found = published(grid, scale)
+    return _evidence(grid, scale, wanted, found, {}) if all(found) else None
+
+
+def _evidence(experiment, scale, wanted, found, missing):
+    first = experiments.first_stage(experiment, scale)
+    return Evidence(scale, table(wanted, found), missing, first)
 
 
 def published(experiment, preset):

@@ -34,7 +34,7 @@ def train_missing(wanted, workers=None, folder=None, seconds=None):
     workers = min(workers or default_workers(), len(missing))
     until = time.monotonic() + seconds if seconds is not None else float("inf")
     bar = tqdm(total=len(missing), unit="run", leave=False, smoothing=0,
-               mininterval=0.5 if sys.stderr.isatty() else 30)  # fmt: skip
+               mininterval=0.5 if sys.stderr.isatty() else 5)  # fmt: skip
     with bar:
         train = _in_process if workers == 1 else _in_pool
         for run in train(missing, workers, folder, until):

@@ -4,9 +4,8 @@ import re
 from html import escape
 
 import pandas as pd
-import yaml
 
-from helpers import claims, paths, planted, presets, records, rules, verdicts
+from helpers import claims, planted, presets, records, rules, verdicts
 
 LEDGER = "../ledger.html"
 COLUMNS = (
@@ -254,7 +253,7 @@ def findings(preset):
     """Return the front page's sentences, each with what was measured and its verdict, as HTML."""
     return Html("".join(
         f"<p>{_sentence(entry, found)} {badge(found)}</p>"
-        for entry in yaml.safe_load((paths.CLAIMS / "findings.yml").read_text())
+        for entry in claims.read("findings.yml")
         if not refused(entry, found := verdicts.finding(entry["statement"], preset))
     ))  # fmt: skip
 

@@ -247,10 +247,11 @@ def test_what_is_on_record_is_read_and_put_together(monkeypatch):
 
     def of(_, experiment, preset):
         frame = frames[experiment]
-        return SimpleNamespace(frame=frame, live=frame, preset=preset, last=lambda: frame,
+        return SimpleNamespace(frame=frame, preset=preset, last=lambda: frame,
                                scale=lambda data: f"{preset}, {data}")  # fmt: skip
 
     monkeypatch.setattr(evidence, "of", of)
+    monkeypatch.setattr(evidence, "at", of)
     found = across.seen.__wrapped__("study")
     assert [(m.network, m.protocol) for m in found] == [
         (network, protocol)

@@ -160,7 +160,7 @@ def plant(monkeypatch, read):
         rows += [{"key": k, "data": "cifar10", "epoch": e, "seed": run.seed, "observed": observed,
                   "width": 16, "train": 10_000, "source": ""} for e in (1, 2)]  # fmt: skip
     frame = pd.DataFrame(rows).iloc[::-1]
-    monkeypatch.setattr(feature_maps.evidence, "of", lambda *_: Evidence("study", frame, frame, {}))
+    monkeypatch.setattr(feature_maps.evidence, "of", lambda *_: Evidence("study", frame, {}))
 
 
 def judged(monkeypatch, read):

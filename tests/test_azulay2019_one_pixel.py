@@ -41,7 +41,7 @@ def planted(monkeypatch, scale, shares=SHARES, accuracy=0.5):
             rows.append({"key": f"{network} {protocol}", "epoch": 0, "source": "made up",
                          "arguments": {"name": network},
                          "observed": {f"pairs_{protocol}": part}})  # fmt: skip
-    found = evidence.Evidence(scale, pd.DataFrame(rows), None, {})
+    found = evidence.Evidence(scale, pd.DataFrame(rows), {})
     monkeypatch.setattr(evidence, "of", lambda *asked: {("azulay2019", "protocols"): found}[
         asked[:2]])  # fmt: skip
     return truth

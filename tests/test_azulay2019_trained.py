@@ -34,7 +34,7 @@ def plant(monkeypatch, observed, accuracy=lambda run: 0.6):
              "observed": observed(run)}
             for k, run in enumerate(runs)
         ])  # fmt: skip
-        return Evidence("study", frame, frame, {})
+        return Evidence("study", frame, {})
 
     monkeypatch.setattr(trained, "HERE", evidence)
 
@@ -332,7 +332,7 @@ def test_sizes_are_in_order_however_a_record_sorts_them(monkeypatch):
             kind: {size: packed(share, 0) for size, share in sizes.items()}}}
         for name in ("a", "b", "c", "d") for kind in embedded.KINDS.values()
     ])  # fmt: skip
-    seen = Evidence("study", frame, frame, {})
+    seen = Evidence("study", frame, {})
     monkeypatch.setattr(embedded.evidence, "of", lambda *_: seen)
     values, order, _ = embedded.by_network("study", "shift")
     assert order == [60, 100, 140, 180, 220] and list(values) == ["a", "b", "c", "d"]
@@ -354,7 +354,7 @@ def test_printed_shares_are_read_at_their_sizes_and_without_vgg_at_100_px(monkey
         for name, share, near in (("vgg16", 0.1, 0.4), ("resnet50", 0.3, 0.1),
                                   ("inception_resnet_v2", 0.2, 0.1), ("densenet121", 0.9, 0.9))
     ])  # fmt: skip
-    monkeypatch.setattr(embedded.evidence, "of", lambda *_: Evidence("paper", frame, frame, {}))
+    monkeypatch.setattr(embedded.evidence, "of", lambda *_: Evidence("paper", frame, {}))
     values, scale = embedded.printed("paper")
     assert scale == "paper"
     near = values["near 100 px"]  # of a picture: neither, one or both of the modern networks
@@ -368,7 +368,7 @@ def test_drawn_pictures_are_read_where_there_are_some(monkeypatch):
             f"drawn_{kind}": {"60": packed(0.3, 0), "100": packed(0.2, 0)}}}
         for kind in embedded.KINDS.values()
     ])  # fmt: skip
-    monkeypatch.setattr(embedded.evidence, "of", lambda *_: Evidence("long", frame, frame, {}))
+    monkeypatch.setattr(embedded.evidence, "of", lambda *_: Evidence("long", frame, {}))
     values, sizes, scale = embedded.by_network("long", "scale")
     assert (sizes, scale) == ([60, 100], "long") and values["a"].tolist() == [0.3, 0.2]
     assert "drawn pictures" in embedded.note("long")

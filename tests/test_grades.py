@@ -20,7 +20,7 @@ def table(curves, **columns):
 
 
 def pairs(rows, preset="study", first=3):
-    return [(Evidence(preset, rows, rows, {}, first), rows)]
+    return [(Evidence(preset, rows, {}, first), rows)]
 
 
 FLAT = [0.5, 0.6, 0.62, 0.625, 0.63]
@@ -70,7 +70,7 @@ def test_grades(scale, holds, more, curve, grade):
 def test_a_statement_speaks_of_some_runs_of_an_experiment():
     rows = pd.concat([table({0: FLAT}), table({0: RISING}, data="mnist"),
                       table({0: RISING}, data="photo_patches")])  # fmt: skip
-    found = Evidence("study", rows, rows, {})
+    found = Evidence("study", rows, {})
     assert set(grades.picked(found, {"data": "mnist"}).data) == {"mnist"}
     assert set(grades.picked(found, {"data": "cifar10"}).data) == {"cifar10", "photo_patches"}
     assert set(grades.picked(found, {"data": ["mnist", "cifar10"]}).data) == set(rows.data)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import claims
+from helpers import claims, evidence
 from helpers.evidence import Evidence
 from helpers.verdicts.ivan2019 import accuracy, errors, untrained
 
@@ -36,9 +36,8 @@ def planted(monkeypatch):
 
     def plant(preset="study", **tables):
         found = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
-        monkeypatch.setattr(
-            accuracy, "evidence", lambda name, _: Evidence(preset, found[name], found[name], {})
-        )
+        monkeypatch.setattr(evidence, "of", lambda _, name, __: Evidence(preset, found[name], {}))
+        monkeypatch.setattr(accuracy, "evidence", lambda name, _: Evidence(preset, found[name], {}))
 
     return plant
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import claims, metrics, report, verdicts
+from helpers import claims, evidence, metrics, report, verdicts
 from helpers.evidence import Evidence
 from helpers.experiments import juefei2018
 from helpers.verdicts.juefei2018 import (
@@ -29,7 +29,8 @@ def planted(monkeypatch):
         frame = pd.DataFrame(rows)
         frame["key"] = range(len(frame)) if "key" not in frame else frame.key
         frame["data"] = frame.get("data", "cifar10")
-        found = Evidence("study", frame, frame, {})
+        found = Evidence("study", frame, {})
+        monkeypatch.setattr(evidence, "of", lambda *_: found)
         for module in (records, noise, tables, metric, small, maps):
             if hasattr(module, "evidence"):
                 monkeypatch.setattr(module, "evidence", lambda *_: found)
@@ -103,26 +104,6 @@ def test_answers_to_single_images_give_the_error_that_they_leave(planted):
     rows[0]["observed"] = {}
     planted(rows)
     assert noise.against("study", "adam", 0.0).floor is None  # one record without answers
-
-
-def test_networks_of_two_scales_are_not_compared(monkeypatch):
-    """While the queue runs, one part of an experiment is there at a larger scale than another."""
-    frame = pd.DataFrame({"key": [1], "data": ["cifar10"]})
-    there = {("a", "long"), ("a", "study"), ("b", "study")}
-
-    def strongest(name, preset):
-        scale = next(s for s in ("long", "study") if (name, s) in there)
-        return Evidence(scale, frame, frame, {})
-
-    def at(name, scale):
-        return Evidence(scale, frame, frame, {}) if (name, scale) in there else None
-
-    monkeypatch.setattr(records, "evidence", strongest)
-    monkeypatch.setattr(records, "_published", at)
-    assert [one.preset for one in records.together(["a", "b"], "study")] == ["study", "study"]
-    assert [one.preset for one in records.together(["a"], "study")] == ["long"]
-    there.discard(("a", "study"))
-    assert [one.preset for one in records.together(["a", "b"], "smoke")] == ["smoke", "smoke"]
 
 
 def test_all_pairs_of_low_levels_are_compared(planted):

@@ -360,7 +360,7 @@ def trained_on_noise(monkeypatch, accuracy, scale="study"):
              "epoch": epoch, "test": 300, "observed": {"correct": bits(accuracy(seed))}}
             for network, count in SMALL.items() for seed in range(count)
             for epoch in (5, 6)]  # fmt: skip
-    found = Evidence(scale, pd.DataFrame(rows), pd.DataFrame(rows), {})
+    found = Evidence(scale, pd.DataFrame(rows), {})
     monkeypatch.setattr(evidence, "of", lambda paper, name, preset: {"noisy": found}[name])
 
 
@@ -417,7 +417,7 @@ def gathered(monkeypatch):
     def give(rows, scale="study"):
         columns = None if rows else ["key", "epoch"]
         frame = pd.DataFrame(rows, columns=columns)
-        found = Evidence(scale, frame, frame, {})
+        found = Evidence(scale, frame, {})
         monkeypatch.setattr(evidence, "of", lambda *_: found)
         records.group.cache_clear()
 

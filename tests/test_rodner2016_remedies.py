@@ -69,7 +69,7 @@ def plant(monkeypatch):
                 for seed, observed in enumerate(experiments.get(arm, []))
             ]  # fmt: skip
             frame = pd.DataFrame(rows, columns=None if rows else ["key", "epoch"])
-            return evidence.Evidence((scales or {}).get(name, "study"), frame, frame, {})
+            return evidence.Evidence((scales or {}).get(name, "study"), frame, {})
 
         monkeypatch.setattr(evidence, "of", of)
         clear()

@@ -39,6 +39,7 @@ CLASS_IMAGES = 52  # per person in Figure S1, on average
 SPLITS = (0.2, 0.4, 0.6)  # share of them that trains
 SMALL_TEST = 1_000  # images; what is left of 520 would tell little
 FULL = ("long", "paper")  # presets at which records keep the right answers, image by image
+OLDER = ("quick", "study")  # presets whose networks are older than the control of random filters
 PARTS = ("decisive", "low", "high", "learnt", "plain", "convolution", "random")
 
 
@@ -104,7 +105,7 @@ def decisive(preset, recipe, part="decisive", seeds=None):
     level 0 and the authors' level. low, high: the other levels. learnt: the authors' level, masks
     learnt. plain: the network with its noise layers taken out. convolution: an ordinary residual
     network of as many parameters. random: fixed random 3x3 filters in the place of the masks; no
-    record at study has them. A seed gives all levels the same masks, scaled, and the same first
+    preset of `OLDER` has them. A seed gives all levels the same masks, scaled, and the same first
     weights.
     """
     scale = _scale(preset)
@@ -117,7 +118,7 @@ def decisive(preset, recipe, part="decisive", seeds=None):
         "learnt": [("pnn", {"level": LEVEL, "learnt": True})],
         "plain": [("resnet", {"kernel": 1})],
         "convolution": [("resnet", {"width": equal_width(scale.width)})],
-        "random": [("pnn", {"fixed": "filters"})] if preset != "study" else [],
+        "random": [("pnn", {"fixed": "filters"})] if preset not in OLDER else [],
     }[part]
     runs = [
         _recipe(preset, recipe, seed, name, own | more)

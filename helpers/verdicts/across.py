@@ -285,7 +285,7 @@ def _of_others(preset):
     """Return `Moves` of networks whose pairs are records of azulay2019, at the same scale."""
     found = evidence.of("across", "moved_by_others", preset)
     frame, scale = found.frame, found.preset
-    pairs = evidence.of("azulay2019", "protocols", scale).live
+    pairs = evidence.at("azulay2019", "protocols", scale).frame
     observed = {}
     for rows in (frame, pairs):
         for row in rows.itertuples():

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from helpers import augment, claims, datasets, evidence, invariance, metrics, rules, shift
+from helpers import augment, claims, datasets, evidence, invariance, metrics, queue, rules, shift
+from helpers.experiments import azulay2019
 from helpers.experiments.azulay2019 import AUGMENTS
 from helpers.shift import PROTOCOLS, TITLES
 from helpers.verdicts.repeats import over_trainings
@@ -136,13 +137,13 @@ def plain(preset):
 def examples(preset):
     """Return typical and atypical test images with neighbours, for `figures.neighbours`.
 
-    They are those of the first network at `preset` itself, whose images are at hand: a list of rows
+    They are those of the first network of `preset` itself, whose images are at hand: a list of rows
     [(image uint8 (C, H, W), correlation or None), ...].
     """
-    live = HERE("plain", preset).live
-    row = next(live[live.seed == 0].itertuples())
-    train, test, _ = datasets.splits(row.data, int(row.train), int(row.test))
-    seen = invariance.seen(row.observed, "typicality")
+    run = azulay2019.plain(preset)[0]
+    (record,) = queue.results([run], workers=1)
+    train, test, _ = datasets.splits(run.data, run.train_size, run.test_size)
+    seen = invariance.seen(record["observations"], "typicality")
     return [
         [(test.pixels[found["image"]], None), *((train.pixels[k], r) for k, r in found["near"])]
         for end in ("typical", "atypical")
@@ -295,8 +296,8 @@ def first_frames(preset):
 
 def views(preset, count=8):
     """Return {kind of augmentation: views uint8 (count, C, H, W) of the same training images}."""
-    live = HERE("augmentations", preset).live.iloc[0]
-    pixels = datasets.splits(live.data, int(live.train), int(live.test))[0].pixels[:count]
+    run = azulay2019.augmentations(preset)[0]
+    pixels = datasets.splits(run.data, run.train_size, run.test_size)[0].pixels[:count]
     images, generator = torch.from_numpy(pixels), torch.Generator().manual_seed(0)
     made = {"none": pixels}
     for kind in AUGMENTS[1:]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers import metrics
 from helpers.claims import Measurement
-from helpers.evidence import of
+from helpers.evidence import of, together
 from helpers.experiments import ivan2019
 from helpers.verdicts import repeats
 
@@ -351,13 +351,8 @@ def spread(preset):
 
 
 def _at_one_scale(preset, *names):
-    """Return ([table of each experiment], scale), all at one scale, so that they can be compared.
-
-    That is the scale of their strongest records if it is the same for all, else the preset.
-    """
-    found = [evidence(name, preset) for name in names]
-    if len({one.preset for one in found}) > 1:
-        return [one.live for one in found], preset
+    """Return ([table of each experiment], scale), all at the strongest scale that all have."""
+    found = together("ivan2019", names, preset)
     return [one.frame for one in found], found[0].scale("cifar10")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.claims import Measurement
+from helpers.evidence import together
 from helpers.experiments.juefei2018 import CRITIC_LEVEL, HIGH, LEVEL, PARTS
 from helpers.verdicts.juefei2018.records import (
     LACKING,
@@ -15,7 +16,6 @@ from helpers.verdicts.juefei2018.records import (
     judged,
     on_folder,
     seeds_of_all,
-    together,
 )
 
 RECIPES = {"adam": LEVEL, "nesterov": CRITIC_LEVEL}  # and the level that goes with each
@@ -176,7 +176,7 @@ def everywhere_named(preset, best=False):
 def progress(preset, recipe):
     """Return {level: test accuracy (seeds, epochs)} of the networks of every level."""
     names = [f"{name}-{recipe}" for name in ("decisive", "low", "high")]
-    rows = pd.concat([one.frame for one in together(names, preset)])
+    rows = pd.concat([one.frame for one in together("juefei2018", names, preset)])
     rows = rows.assign(arm=[arm(row) for row in rows.itertuples()])
     return {
         name(level): rows[rows.arm == level]

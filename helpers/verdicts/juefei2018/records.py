@@ -1,42 +1,17 @@
 """The records of juefei2018's experiments, each read once, as accuracies by cell and seed."""
 
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
 from helpers import claims, metrics
 from helpers.claims import Measurement
-from helpers.evidence import PUBLISHED, Evidence, of, published, table
-from helpers.experiments import first_stage
+from helpers.evidence import of, together
 from helpers.experiments import juefei2018_folders as folders
-from helpers.experiments.juefei2018 import GRIDS
 from helpers.verdicts import repeats
 
 evidence = partial(of, "juefei2018")
 LACKING = "runs that only the presets long and paper have"
-
-
-def together(names, preset):
-    """Return the `Evidence` of several experiments, all of the strongest scale that all have."""
-    found = [evidence(name, preset) for name in names]
-    if len({one.preset for one in found}) == 1:
-        return found
-    weakest = max(PUBLISHED.index(one.preset) if one.preset in PUBLISHED else 9 for one in found)
-    for scale in PUBLISHED[weakest:]:
-        published = [_published(name, scale) for name in names]
-        if all(published):
-            return published
-    return [Evidence(preset, one.live, one.live, {}) for one in found]
-
-
-@lru_cache(maxsize=64)
-def _published(name, scale):
-    """Return the `Evidence` of an experiment at one scale, None where a record lacks."""
-    wanted, found = published(GRIDS[name], scale)
-    if not all(found):
-        return None
-    frame = table(wanted, found)
-    return Evidence(scale, frame, frame, {}, first_stage(GRIDS[name], scale))
 
 
 def cells(names, preset, cell, best=False, metric="test_accuracy"):
@@ -45,7 +20,7 @@ def cells(names, preset, cell, best=False, metric="test_accuracy"):
     cell: function of a row of `evidence.table` to what its run stands for. best: take each run's
     best epoch on the test set, as the paper does, instead of the last. metric: another column.
     """
-    found = together([names] if isinstance(names, str) else names, preset)
+    found = together("juefei2018", [names] if isinstance(names, str) else names, preset)
     values = {}
     for one in found:
         rows = _of_cells(one.best() if best else one.last(), cell) if len(one.frame) else one.frame
@@ -59,7 +34,7 @@ def answers(names, preset, cell):
 
     Where a record does not keep its answers, all arrays are (seeds, 1), of accuracies.
     """
-    found = together([names] if isinstance(names, str) else names, preset)
+    found = together("juefei2018", [names] if isinstance(names, str) else names, preset)
     frames = [_of_cells(one.last(), cell) for one in found if len(one.frame)]
     kept = all("correct" in (look or {}) for rows in frames for look in _looks(rows))
     values = {}
