@@ -74,22 +74,20 @@ def test_a_changed_statement_is_noticed(tiny_run, monkeypatch):
     assert frozen.changed(bears_on, missing) == ["ivan-table1/grows"]
 
 
-def test_a_page_marks_only_what_its_own_records_did_not_freeze(monkeypatch):
+@pytest.mark.parametrize("known", [True, False])
+def test_a_page_marks_only_what_its_own_records_did_not_freeze(known, monkeypatch):
     """A statement that its records carry unchanged needs no note, whatever older ones lack."""
     (statement,) = (s for s in claims.statements("ivan-table1") if s["id"] == "drop-cifar10")
-    assert verdicts.single("ivan-table1", statement, "study").after == statement["after"]
-    real, name = evidence.table, "ivan-table1/drop-cifar10"
-
-    def fresh(wanted, found):
-        known = {name: frozen.digest(statement)}
-        return real(wanted, [{**record, "statements": known} for record in found])
-
-    monkeypatch.setattr(evidence, "table", fresh)
+    real, digest = evidence.table, frozen.digest(statement)
+    carried = {"ivan-table1/drop-cifar10": digest} if known else {}
+    monkeypatch.setattr(evidence, "table", lambda wanted, found: real(
+        wanted, [{**record, "statements": carried} for record in found]))  # fmt: skip
     evidence.of.cache_clear()
     try:
-        assert verdicts.single("ivan-table1", statement, "study").after == ""
+        marked = verdicts.single("ivan-table1", statement, "study").after
     finally:
         evidence.of.cache_clear()
+    assert marked == ("" if known else statement["after"])
 
 
 @pytest.mark.usefixtures("folders")
