@@ -12,7 +12,17 @@ from html import escape
 
 import numpy as np
 
-from helpers import claims, datasets, evidence, grades, invariance, presets, queue, verdicts
+from helpers import (
+    claims,
+    datasets,
+    evidence,
+    grades,
+    invariance,
+    metrics,
+    presets,
+    queue,
+    verdicts,
+)
 from helpers.errors import one_of
 from helpers.experiments import ghosh2019, ivan2019, rodner2016
 from helpers.report import Html
@@ -68,6 +78,10 @@ def _noise_layers(level):
     return _small("fashion_mnist", "pnn", arguments, epochs=3, weight_decay=1e-4, observers=())
 
 
+def _gained(found):
+    return {"gain": _best(found[0.1]) - _best(found[0.0])}
+
+
 def _swapped(swaps):
     how = {"kind": "block_swaps", "block": ghosh2019.BLOCK["mnist"], "swaps": swaps, "seed": 0,
            "per_image": True}  # fmt: skip
@@ -89,9 +103,12 @@ def _subsampling(kind):
                   augment="crop_flip", observers=("pairs_black",))  # fmt: skip
 
 
-def _changed(found):
-    changed, _, _ = invariance.unpack(found["observations"]["pairs_black"])
-    return 100 * np.mean(changed)
+def _helped(found):
+    changed = {
+        kind: 100 * invariance.unpack(record["observations"]["pairs_black"])[0].mean()
+        for kind, record in found.items()
+    }
+    return {**changed, "fewer": changed["max"] - changed["bin5"]}
 
 
 def _noisy(degradation, observer):
@@ -100,19 +117,12 @@ def _noisy(degradation, observer):
 
 
 def _matched(found):
-    level = rodner2016.TRAINED_ON["level"]
-    clean = 100 * noise.right(found["clean"]["observations"], "intensity", level).mean()
-    noisy = 100 * found["noisy"]["epochs"][-1]["test_accuracy"]
+    """As `helpers.verdicts.rodner2016.noise.same_noise`: on the same images, equally noisy."""
+    level, noisy = rodner2016.TRAINED_ON["level"], found["noisy"]
+    before = noise.right(found["clean"]["observations"], "intensity", level)
+    after = metrics.bits(noisy["observations"]["correct"], noisy["data"]["test"])[: len(before)]
+    clean, noisy = 100 * before.mean(), 100 * after.mean()
     return {"clean": clean, "noisy": noisy, "gain": noisy - clean}
-
-
-def _helped(found):
-    shares = {kind: _changed(record) for kind, record in found.items()}
-    return {**shares, "fewer": shares["max"] - shares["bin5"]}
-
-
-def _gained(found):
-    return {"gain": _best(found[0.1]) - _best(found[0.0])}
 
 
 CHECKS = {
@@ -234,6 +244,6 @@ def paragraph(paper, preset):
 def paragraphs(preset):
     """Return the sentences of all papers as a list, for the front page."""
     items = "".join(
-        f"<li><strong>{paper}</strong> {escape(sentence(paper, preset))}</li>" for paper in CHECKS
+        f"<li><strong>{paper}:</strong> {escape(sentence(paper, preset))}</li>" for paper in CHECKS
     )
     return Html(f'<ul class="live">{items}</ul>')

@@ -83,6 +83,16 @@ def test_what_is_said_follows_from_the_records():
     assert found == pytest.approx({"max": 30, "bin5": 10, "fewer": 20})
 
 
+def test_networks_are_compared_on_the_same_noisy_images(monkeypatch):
+    monkeypatch.setattr(live.noise, "right", lambda found, kind, level: np.array([0.5, 0.7, 0, 0]))
+    monkeypatch.setattr(live.metrics, "bits", lambda packed, n: np.array([1, 1, 0, 1, 0, 0])[:n])
+    records = {
+        "clean": {"observations": {}},
+        "noisy": {"observations": {"correct": ""}, "data": {"test": 6}},
+    }
+    assert live._matched(records) == pytest.approx({"clean": 30, "noisy": 75, "gain": 45})
+
+
 def test_without_published_records_the_sentence_says_so(folders):
     evidence.of.cache_clear()
     try:

@@ -282,7 +282,7 @@ def test_a_success_names_the_page(commanded, tmp_path, capsys):
     assert capsys.readouterr().out.endswith(f"Open {tmp_path}/html/index.html\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_ends_the_build_ends_its_jobs(tmp_path, number):
     """The jobs are a child of a child, as those of snakemake are."""
     job = f"import time; open({str(tmp_path / 'started')!r}, 'w').close(); time.sleep(60)"

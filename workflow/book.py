@@ -125,7 +125,8 @@ def run(words, log, lines):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupted)
+    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupted) for number in ends}
     progress = Progress()
     process = subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -139,10 +140,13 @@ def run(words, log, lines):
                 lines.say(*news)
         return process.wait()
     except BaseException:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in ends:
+            signal.signal(number, signal.SIG_IGN)
         stop(process)
         raise
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         lines.end()
 
 
