@@ -19,7 +19,7 @@ def step():
     maps = [torch.ones(12 << 20) for _ in range(3)]  # 48 MiB each, more than glibc keeps by itself
     return sum(float(one[0]) for one in maps)
 
-for _ in range(3):  # the heap has its size
+for _ in range(20):  # the heap finds its size
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
@@ -36,4 +36,4 @@ def faults(keep):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_that_is_kept_is_not_asked_for_again():
-    assert faults(keep=True) < 100 < faults(keep=False)
+    assert 4 * faults(keep=True) < faults(keep=False)
