@@ -51,15 +51,16 @@ book: $(STAMP)  ## train the live check, execute every notebook and build the HT
 	@BUILD_DIR="$(BUILD)" $(RUN) python workflow/book.py \
 	    --build "$(BUILD)" --preset "$(PRESET)" --live "$(LIVE)" --cores "$(CORES)"
 
-# The cells of one notebook share a kernel, hence loadfile; nbval does not notice a dead kernel,
-# hence the timeout of a cell (seconds).
+# One run for unit tests and notebooks, so that what fails in one does not keep the other from
+# being tested. The cells of one notebook share a kernel, hence loadfile, and the files that take
+# longest come first; nbval does not notice a dead kernel, hence the timeout of a cell (seconds).
 test: $(STAMP)  ## ruff, the book at smoke with warnings as errors, unit tests, every notebook
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(MAKE) book PRESET=smoke BUILD=$(SMOKE)
-	$(RUN) pytest tests
-	BUILD_DIR=$(SMOKE) $(RUN) pytest --nbval-lax --nbval-cell-timeout=300 \
-	    -n $(CORES) --maxprocesses=8 --dist loadfile notebooks
+	BUILD_DIR=$(SMOKE) $(RUN) pytest -rs --nbval-lax --nbval-cell-timeout=300 -n $(CORES) \
+	    --maxprocesses=8 --dist loadfile --no-loadscope-reorder \
+	    tests/test_commands.py notebooks tests
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	PATH="$(BIN):$$PATH" jupyter lab notebooks

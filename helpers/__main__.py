@@ -1,4 +1,4 @@
-"""Commands: `python -m helpers train --paper ivan2019 --preset study --workers 2 --publish`."""
+"""Commands: `python -m helpers train --preset study --workers 2 --publish`."""
 
 import argparse
 import math

@@ -6,8 +6,15 @@ from dataclasses import replace
 # Before torch is imported anywhere: the tests are small, threads would only compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import kernels
 import numpy as np
 import pytest
+
+
+def pytest_configure(config):
+    """Let nbval fork its kernels."""
+    if config.getoption("nbval_lax", False):
+        kernels.install()
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Execute one notebook with papermill, so that its output exists only if every cell completed.
 
-    python workflow/execute.py NOTEBOOK OUT -p preset smoke
+    python workflow/execute.py notebooks/ivan2019/02_pixel_permutations.ipynb out.ipynb \
+        -p preset study
 
-Exit status 0: OUT is whole. 1: the notebook failed and what there is of it lies under
+Exit status 0: the second file is whole. 1: the notebook failed and what there is of it lies under
 BUILD_DIR/failed. 2: bad input, such as a parameter that the notebook does not have.
 """
 

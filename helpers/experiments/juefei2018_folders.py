@@ -1,8 +1,8 @@
 """Perturbative Neural Networks on ImageNet and VOC 2007, for those who have the data.
 
 Neither may be passed on, so no preset of the book trains these: they have commands of their own,
-`python -m helpers train-folder` and `python -m helpers detect`. Below the preset `paper` they are
-the same experiments at a scale that any folder of photographs allows.
+`train-folder` and `detect`. Below the preset `paper` they are the same experiments at a scale that
+any folder of photographs allows.
 
 The paper's recipe for ImageNet is lost from its text. We take the usual one for residual networks
 (He et al. 2016), with the rate divided by 10 every 30 epochs, as in the authors' code.
