@@ -11,7 +11,7 @@ from helpers.paths import ROOT
 
 COMMAND = re.compile(
     r"([A-Z_]+=\S+ )*"
-    r"(make( |$)|python (-m |workflow/)|(papermill|snakemake|conda|pip|uv|jupyter|git) )"
+    r"(make( |$)|python (-m |\w+/)|(papermill|snakemake|conda|pip|uv|jupyter|git) )"
 )
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
