@@ -74,6 +74,11 @@ bench: $(STAMP)  ## measure our training loop against the usual one
 clean:  ## remove everything generated, unpublished records too; .venv stays
 	rm -rf build .snakemake .pytest_cache .ruff_cache
 
+# What an installer says goes to a log, and of one that fails the end is shown too.
+INSTALLED = $(VENV)/install.log
+logged = @$(1) >> "$(INSTALLED)" 2>&1 || \
+	    { tail -n 5 "$(INSTALLED)"; echo 'not installed; all that was said: $(INSTALLED)'; exit 1; }
+
 # An existing environment (say, conda's) is filled, not replaced.
 $(STAMP): requirements.lock pyproject.toml
 	@$(FOUND) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
@@ -81,15 +86,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(FOUND) -c 'import ensurepip, venv' 2>/dev/null || test -x "$(BIN)/pip" || \
 	    { echo "PYTHON: '$(FOUND)' is not allowed; it lacks the module venv (Debian, Ubuntu:" \
 	        "apt install python3-venv)"; exit 1; }
-	test -x "$(BIN)/pip" || $(PYTHON) -m venv "$(VENV)"
+	@test -x "$(BIN)/pip" || $(PYTHON) -m venv "$(VENV)"
+	@echo 'installing: the packages of requirements.lock into $(VENV), log in $(INSTALLED)'
+	@: > "$(INSTALLED)"
 ifeq ($(CPU_BUILDS),)
-	$(INSTALL) --require-hashes -r requirements.lock
+	$(call logged,$(INSTALL) --require-hashes -r requirements.lock)
 else
-	awk '/^[a-z]/ { keep = !/^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } keep' \
+	@awk '/^[a-z]/ { keep = !/^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ } keep' \
 	    requirements.lock > "$(VENV)/cpu.lock"
-	$(INSTALL) --no-deps --require-hashes -r "$(VENV)/cpu.lock"
-	$(INSTALL) --no-deps $(ONLY) $(TORCH_INDEX) \
-	    $$(sed -n 's/^\(torch[a-z]*==[^ ]*\) .*/\1+cpu/p' requirements.lock)
+	$(call logged,$(INSTALL) --no-deps --require-hashes -r "$(VENV)/cpu.lock")
+	$(call logged,$(INSTALL) --no-deps $(ONLY) $(TORCH_INDEX) \
+	    $$(sed -n 's/^\(torch[a-z]*==[^ ]*\) .*/\1+cpu/p' requirements.lock))
 endif
-	"$(BIN)/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch "$@"
+	$(call logged,"$(BIN)/python" -m pip install --disable-pip-version-check \
+	    --no-deps --no-build-isolation -e .)
+	@touch "$@"

@@ -127,7 +127,7 @@ STAND_INS = {
     "python -m benchmarks": "`make bench` runs it",
     "pip install snakemake-executor-plugin-slurm": "it would have to be fetched",
     "conda .*": "there may be no conda; tests/test_environment.py checks environment.yml",
-    "uv .*|python tests/lock_files.py .*": "uv asks PyPI; tests/test_environment.py checks the files that they write",
+    "uv .*|python tests/lock_files.py .*": "they ask PyPI; test_environment.py checks what they write",
 }
 DRY = {"MAKEFLAGS": "n", "SMALL": "--dry-run"}
 LAB = "make lab"

@@ -266,7 +266,7 @@ def test_a_real_installation_from_indexes_in_folders(project, tool):
     honest.write_bytes(locked_bytes)
     done = make(project, *settings, "TORCH=cpu", **variables)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ("uv pip install" in done.stdout) == (tool == "uv")
+    assert done.stdout.count("\n") == 1 and done.stdout.startswith("installing: ")
     (place,) = (project / ".venv/lib").glob("python3*/site-packages")
     found = {path.name.removesuffix(".dist-info") for path in place.glob("t*.dist-info")}
     assert found == {"timm-1.0", "torch-2.0+cpu", "torchvision-0.9+cpu"}
