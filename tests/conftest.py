@@ -6,7 +6,6 @@ from dataclasses import replace
 # Before torch is imported anywhere: the tests are small, threads would only compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import kernels
 import numpy as np
 import pytest
 
@@ -14,6 +13,8 @@ import pytest
 def pytest_configure(config):
     """Let nbval fork its kernels."""
     if config.getoption("nbval_lax", False):
+        import kernels  # slow to import, and of no use elsewhere
+
         kernels.install()
 
 

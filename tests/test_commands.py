@@ -85,7 +85,8 @@ def has_weights(copy):
 HELPERS = r"(DATA_DIR=\S+ )?python -m helpers"
 FEW = "-p preset smoke -p network efficientnet_lite0 -p count 2"
 MINE = "--network efficientnet_lite0 --count 2"
-TRAIN = "--preset smoke --paper ivan2019 --experiment figure10"
+FIRST = "--preset smoke --seconds 0.5"  # no run but the first is started
+TRAIN = "--preset smoke --paper ivan2019 --experiment figure10 --workers 1 --seconds 0.5"
 
 RUNNERS = (
     Runner("make|make help", says=r"make book\s"),
@@ -93,19 +94,19 @@ RUNNERS = (
     Runner("make study", TRAIN, leaves="results/smoke/*.json"),
     Runner("make bench", "--seconds 0.001 --pairs 1 --batch 4",
            leaves="build/benchmarks/latest.json", check=benchmarked),
-    # the last run of a plan that has begun is trained to its end
+    # What a plan has begun is trained to its end.
     Runner(f"{HELPERS} train --plan.*", "--paper ivan2019 --hours 1e-9", says="runs of the plan"),
-    Runner(f"{HELPERS} train .*--publish", f"{TRAIN} --workers 1", leaves="results/smoke/*.json"),
-    Runner(f"{HELPERS} train .*", f"{TRAIN} --workers 1", leaves="build/records/*.json"),
+    Runner(f"{HELPERS} train .*--publish", TRAIN, leaves="results/smoke/*.json"),
+    Runner(f"{HELPERS} train .*", TRAIN, leaves="build/records/*.json"),
     Runner(f"{HELPERS} plan", "--paper ivan2019", says="core-hours"),
     Runner(f"{HELPERS} live.*", "--preset smoke", says="Published", leaves="build/records/*.json"),
-    Runner(f"{HELPERS} train-folder .*--publish", "--preset smoke", leaves="results/smoke/*.json"),
-    Runner(f"{HELPERS} train-folder .*", "--preset smoke", leaves="build/records/*.json"),
+    Runner(f"{HELPERS} train-folder .*--publish", FIRST, leaves="results/smoke/*.json"),
+    Runner(f"{HELPERS} train-folder .*", FIRST, leaves="build/records/*.json"),
     Runner(f"{HELPERS} detect.*", "--preset smoke", says="mAP",
            before="DATA_DIR=/path/to/data python -m helpers train-folder --experiment table7"),
     Runner(f"{HELPERS} stability .*resnet50.*", MINE, leaves="build/stability/*.csv"),
     Runner(f"{HELPERS} stability .*", "--count 2", leaves="build/stability/*.csv"),
-    Runner(f"{HELPERS} noise .*resnet50.*", MINE, leaves="build/noise/*.csv"),
+    Runner(f"{HELPERS} noise .*resnet50.*", f"{MINE} --draws 2", leaves="build/noise/*.csv"),
     Runner(f"{HELPERS} noise .*", "--count 2", leaves="build/noise/*.csv"),
     Runner(f"{HELPERS}.verdicts.juefei2018.imagenet",
            leaves="results/statistics/differences-imagenet.json"),
@@ -127,7 +128,7 @@ STAND_INS = {
     "python -m benchmarks": "`make bench` runs it",
     "pip install snakemake-executor-plugin-slurm": "it would have to be fetched",
     "conda .*": "there may be no conda; tests/test_environment.py checks environment.yml",
-    "uv .*|python tests/lock_files.py .*": "they ask PyPI; test_environment.py checks what they write",
+    "uv .*|python tests/lock_files.py .*": "they ask PyPI; tests check what they write",
 }
 DRY = {"MAKEFLAGS": "n", "SMALL": "--dry-run"}
 LAB = "make lab"
