@@ -9,6 +9,10 @@ from scipy.linalg import null_space, solve_sylvester
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018.macro import FILTERS, LAPLACIAN, Case, case, largest, matrix
 
+# Singular values are 0 below this share of the largest: a basis of solutions is exact to 1e-13, and
+# NumPy's own limit, 4e-15, takes its error for rank on some processors.
+ROUNDING = 1e-9
+
 
 def scalars_commute(_, seeds=5):
     """Return the largest difference of the sides of Eq. 14, for A x and for any z in its place."""
@@ -118,9 +122,10 @@ def solutions(taps):
 
     The rank of a random combination of all solutions is the largest there is.
     """
-    basis = null_space(sylvester(taps).kronecker)
+    basis = null_space(sylvester(taps).kronecker, rcond=ROUNDING)
     mixed = basis @ np.random.default_rng(2).normal(size=basis.shape[1])
-    return int(np.linalg.matrix_rank(mixed.reshape(16, 16, order="F"))), basis.shape[1]
+    mixed = mixed.reshape(16, 16, order="F")
+    return int(np.linalg.matrix_rank(mixed, rtol=ROUNDING)), basis.shape[1]
 
 
 def rank_bound(_, seeds=5):
@@ -128,6 +133,6 @@ def rank_bound(_, seeds=5):
     rng, worst = np.random.default_rng(0), 0
     for taps in (LAPLACIAN, FILTERS["vertical edges"], *rng.normal(size=(seeds, 3, 3))):
         taps = taps - taps.mean()  # zero-sum: A maps constant images to 0
-        kernel = 16 - int(np.linalg.matrix_rank(matrix(taps, 4)))
+        kernel = 16 - int(np.linalg.matrix_rank(matrix(taps, 4), rtol=ROUNDING))
         worst = max(worst, solutions(taps)[0] - 1 - kernel)
     return worst, ANY
