@@ -32,13 +32,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.7, help="time of one measurement")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each side")
-    parser.add_argument("--batch", type=int, default=BATCH, help="images a step")
+    parser.add_argument("--batch", type=int, help="images a step; default: the book's")
     options = parser.parse_args(arguments)
     try:
         if not options.seconds > 0:
             raise InputError("seconds", options.seconds, "use a number above 0")
         whole("pairs", options.pairs, 1)
-        whole("batch", options.batch, 1, min(loops.SIZES.values()))
+        if options.batch is not None:
+            whole("batch", options.batch, 1, min(loops.SIZES.values()))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -69,7 +70,7 @@ def _everything(about, options):
     for case in networks.CASES:
         yield from _against_usual(case, fast, options)
     for case in networks.CASES[:2]:
-        batch = case.batch or options.batch
+        batch = options.batch or case.batch or BATCH
         loop = partial(loops.ours, case, batch, _auto(case))
         pairs = processes.two_against_one(loop, options.seconds, options.pairs)
         two, one = (batch * median(side) for side in zip(*pairs, strict=True))
@@ -81,18 +82,22 @@ def _everything(about, options):
 
 
 def _against_usual(case, fast, options):
-    """Yield our speed over the usual loop's, and our share of the GEMM rate, per precision.
+    """Yield our speed over the usual loop's, our share of the GEMM rate, and what memory gains.
 
     fast: the precisions in which this machine multiplies fast. The one that runs would be
     trained in comes first and is held to the goal; another is shown beside it.
     """
-    batch = case.batch or options.batch
+    batch = options.batch or case.batch or BATCH
     precisions = list(dict.fromkeys([_auto(case), *fast]))
     mine = [partial(loops.ours, case, batch, name) for name in precisions]
-    usual = [partial(loops.usual, case, batch, workers) for workers in LOADERS]
     gemm = [partial(loops.products, GEMM, training.PRECISIONS[name]) for name in precisions]
-    rates = iter(processes.compare([*mine, *usual, *gemm], options.seconds, options.pairs))
-    mine, usual, gemm = ([next(rates) for _ in side] for side in (mine, usual, gemm))
+    usual = [partial(loops.usual, case, batch, workers) for workers in LOADERS]
+    # The lever counts for its whole process.
+    groups = [[*mine, *gemm], [partial(mine[0], keep=False), *usual]]
+    rates = iter(processes.compare(groups, options.seconds, options.pairs))
+    mine, gemm, (without,), usual = (
+        [next(rates) for _ in side] for side in (mine, gemm, [None], usual)
+    )
     best, workers = max(zip(usual, LOADERS, strict=True), key=lambda side: median(side[0]))
     step = batch * networks.training_flops(case.build(), case.shape) / 1e9
     product = 2 * GEMM**3 / 1e9
@@ -106,6 +111,7 @@ def _against_usual(case, fast, options):
         shares = tuple(value * step / product for value in _ratios(steps, products))
         speeds = f"{median(steps) * step:,.0f} of {median(products) * product:,.0f} GFLOP/s"
         yield Ratio(f"{title}: share of GEMM", shares, None, speeds)
+    yield _lever("freed memory kept", case, batch, mine[0], without)
 
 
 def _ratios(first, second):
@@ -118,21 +124,25 @@ def _auto(case):
 
 
 def _levers(options):
-    """Yield what each exact lever gains by itself, against our loop without it."""
+    """Yield what each exact rewriting of a network gains by itself."""
     named = {case.name: case for case in networks.CASES}
-    off = [("pool before ReLU", "plain, 3 layers, 28 px", {"change": networks.relu_first}),
-           ("tiny maps as products", "VGG16-like, 28 px", {"change": networks.plain_convolutions}),
-           *(("freed memory kept", name, {"keep": False}) for name in named)]  # fmt: skip
-    for lever, name, without in off:
+    for lever, name, change in (
+        ("pool before ReLU", "plain, 3 layers, 28 px", networks.relu_first),
+        ("tiny maps as products", "VGG16-like, 28 px", networks.plain_convolutions),
+    ):
         case = named[name]
-        batch, chosen = case.batch or options.batch, _auto(case)
-        ours = partial(loops.ours, case, batch, chosen)
-        sides = ours, partial(ours, **without)
-        with_it, without_it = processes.compare(sides, options.seconds, options.pairs)
-        yield Ratio(f"{lever}, {name}, {SHORT[chosen]}: on / off",
-                    _ratios(with_it, without_it), None,
-                    f"{batch * median(with_it):,.0f} and "
-                    f"{batch * median(without_it):,.0f} images/s")  # fmt: skip
+        batch = options.batch or case.batch or BATCH
+        ours = partial(loops.ours, case, batch, _auto(case))
+        sides = [[ours, partial(ours, change=change)]]
+        on, off = processes.compare(sides, options.seconds, options.pairs)
+        yield _lever(lever, case, batch, on, off)
+
+
+def _lever(name, case, batch, on, off):
+    """Return the ratio of our loop with a lever and without, of steps per second."""
+    return Ratio(f"{name}, {case.name}, {SHORT[_auto(case)]}: on / off", _ratios(on, off), None,
+                 f"{batch * median(on):,.0f} and {batch * median(off):,.0f} images/s"
+                 )  # fmt: skip
 
 
 def _permutation(options):
@@ -174,7 +184,7 @@ def _head(about, options, hours):
     return (
         f"{about['device']}, {about['cores']} cores, "
         f"load {about['load_before']} before; {bfloat16}\n"
-        f"torch {about['torch']}, 1 thread, batch {options.batch} where the book has none, "
+        f"torch {about['torch']}, 1 thread, batch {options.batch or 'as in the book'}, "
         f"{options.pairs} pairs of {options.seconds:g} s\n"
         f"core-hours of the preset {plan.PRESET} by network: {spent}; together "
         f"{sum(hours.values()):.0f}\n"

@@ -1,4 +1,4 @@
-"""Time each loop in a process of its own: what one asks of the system does not help the next."""
+"""Time loops in processes of their own, so that none gains by what another asked of the system."""
 
 import multiprocessing
 from contextlib import contextmanager
@@ -9,16 +9,17 @@ from benchmarks import clock
 
 
 @contextmanager
-def started(loops):
-    """Start one process for each of `loops`, and yield what talks to them, warmed up.
+def started(groups):
+    """Start a process for each of `groups`, and yield what talks to them, their loops warmed up.
 
-    loops: picklable functions without arguments that return an endless iterator of steps.
+    groups: lists of loops, picklable functions without arguments that return an endless iterator
+    of steps. Loops of a group share a process.
     """
     spawn = multiprocessing.get_context("spawn")
-    ends = [spawn.Pipe() for _ in loops]
+    ends = [spawn.Pipe() for _ in groups]
     children = [
-        spawn.Process(target=_serve, args=(theirs, loop))  # not daemons: loaders have workers
-        for (_, theirs), loop in zip(ends, loops, strict=True)
+        spawn.Process(target=_serve, args=(theirs, loops))  # not daemons: loaders have workers
+        for (_, theirs), loops in zip(ends, groups, strict=True)
     ]
     pipes = [mine for mine, _ in ends]
     try:
@@ -35,38 +36,43 @@ def started(loops):
             child.join()
 
 
-def compare(loops, seconds, pairs):
-    """Measure the loops in turns, and return each one's steps per CPU second, [(pair 1, ...)]."""
-    with started(loops) as pipes:
-        turns = [[_total([pipe], seconds, "cpu_clocks") for pipe in pipes] for _ in range(pairs)]
+def compare(groups, seconds, pairs):
+    """Measure all loops in turns; return each one's steps per CPU second, [(pair 1, ...), ...]."""
+    with started(groups) as pipes:
+        places = [(pipe, k) for pipe, loops in zip(pipes, groups, strict=True)
+                  for k in range(len(loops))]  # fmt: skip
+        turns = [
+            [_total([pipe], k, seconds, "cpu_clocks") for pipe, k in places] for _ in range(pairs)
+        ]
     return list(zip(*turns, strict=True))
 
 
 def two_against_one(loop, seconds, pairs):
     """Return [(steps/s of two processes together, of one), ...], on the wall, in turns."""
-    with started([loop, loop]) as pipes:
+    with started([[loop], [loop]]) as pipes:
         return [
-            (_total(pipes, seconds, "wall_clock"), _total(pipes[:1], seconds, "wall_clock"))
+            tuple(_total(some, 0, seconds, "wall_clock") for some in (pipes, pipes[:1]))
             for _ in range(pairs)
         ]
 
 
-def _total(pipes, seconds, clocks):
+def _total(pipes, number, seconds, clocks):
     for pipe in pipes:
-        pipe.send((seconds, clocks))
+        pipe.send((number, seconds, clocks))
     return sum([pipe.recv() for pipe in pipes])
 
 
-def _serve(pipe, loop):
+def _serve(pipe, loops):
     """Train whenever told to, and answer with steps per second, until nobody asks any more."""
     torch.set_num_threads(1)
-    steps = loop()
-    for _ in range(clock.WARM_UP):
-        next(steps)
+    loops = [loop() for loop in loops]
+    for steps in loops:
+        for _ in range(clock.WARM_UP):
+            next(steps)
     pipe.send("ready")
     while True:
         try:
-            seconds, clocks = pipe.recv()
+            number, seconds, clocks = pipe.recv()
         except EOFError:
             return
-        pipe.send(clock.rate(steps, seconds, getattr(clock, clocks)))
+        pipe.send(clock.rate(loops[number], seconds, getattr(clock, clocks)))

@@ -38,7 +38,7 @@ def test_each_network_that_takes_long_is_timed():
 
 def test_loops_are_timed_in_processes_of_their_own_which_end():
     sides = [partial(loops.products, size, torch.float32) for size in (8, 256)]
-    small, large = processes.compare(sides, seconds=0.01, pairs=2)
+    small, large = processes.compare([sides], seconds=0.01, pairs=2)
     assert len(small) == len(large) == 2 and min(small) > max(large) > 0
     ((two, one),) = processes.two_against_one(sides[0], seconds=0.01, pairs=1)
     assert two > 0 < one and not multiprocessing.active_children()
@@ -46,7 +46,7 @@ def test_loops_are_timed_in_processes_of_their_own_which_end():
 
 def test_a_loop_that_fails_ends_the_comparison():
     with pytest.raises(EOFError):
-        processes.compare([partial(loops.products, 8, None), partial(int, "x")], 0.01, 1)
+        processes.compare([[partial(loops.products, 8, None)], [partial(int, "x")]], 0.01, 1)
     assert not multiprocessing.active_children()
 
 
