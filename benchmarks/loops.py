@@ -74,6 +74,7 @@ def usual(case, batch, workers):
     loader = DataLoader(
         AsPictures(random_images(case.shape)), batch, shuffle=True, drop_last=True,
         num_workers=workers, persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers else None,  # not our parent's way
     )  # fmt: skip
     optimiser = torch.optim.Adam(model.parameters(), lr=Run.lr)
     total = 0.0
