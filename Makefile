@@ -74,10 +74,10 @@ bench: $(STAMP)  ## measure our training loop against the usual one
 clean:  ## remove everything generated, unpublished records too; .venv stays
 	rm -rf build .snakemake .pytest_cache .ruff_cache
 
-# What an installer says goes to a log, and of one that fails the end is shown too.
+# An installer writes to a log; if it fails, the end of the log is shown too.
 INSTALLED = $(VENV)/install.log
 logged = @$(1) >> "$(INSTALLED)" 2>&1 || \
-	    { tail -n 5 "$(INSTALLED)"; echo 'not installed; all that was said: $(INSTALLED)'; exit 1; }
+	    { tail -n 5 "$(INSTALLED)"; echo 'The installation failed. Full log: $(INSTALLED)'; exit 1; }
 
 # An existing environment (say, conda's) is filled, not replaced.
 $(STAMP): requirements.lock pyproject.toml

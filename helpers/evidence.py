@@ -10,11 +10,11 @@ from helpers import datasets, experiments, presets, queue, runs
 from helpers.errors import one_of
 
 PUBLISHED = ("paper", "long", "study")  # strongest first
-_looking = False  # whether records that lack are left alone instead of made
+_looking = False  # whether missing records are left alone instead of made
 
 
 class MissingError(LookupError):
-    """Say which records lack, where none may be made."""
+    """Say which records are missing, where none may be made."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Evidence:
         return self.frame.loc[self.frame.groupby("key").test_accuracy.idxmax()]
 
     def rows(self, data):
-        """Return the rows on a data set; photo patches stand in for a CIFAR-10 that lacks."""
+        """Return the rows on a data set; photo patches stand in for a missing CIFAR-10."""
         return self.frame[self.frame.data == self._used(data)]
 
     def scale(self, data):
@@ -72,7 +72,7 @@ class Evidence:
 
 @contextmanager
 def looking():
-    """Keep everything that asks for evidence from training; what lacks raises `MissingError`."""
+    """Keep whatever asks for evidence from training; missing records raise `MissingError`."""
     global _looking
     before, _looking = _looking, True
     try:
@@ -105,7 +105,7 @@ def together(paper, names, preset):
 
 @lru_cache(maxsize=128)
 def at(paper, name, preset):
-    """Return the `Evidence` of an experiment at the preset itself, trained where a record lacks."""
+    """Return the `Evidence` of an experiment at the preset itself; train what is missing."""
     return _made(experiments.PAPERS[paper].GRIDS[name], preset, {})
 
 
@@ -127,7 +127,7 @@ def gather(experiment, preset):
 
 
 def _made(experiment, preset, missing):
-    """Return the `Evidence` of the runs at a preset, trained where a record lacks."""
+    """Return the `Evidence` of the runs at a preset; train what is missing."""
     wanted = experiment(preset)
     if _looking:
         found = [runs.find_published(run) for run in wanted]
@@ -140,7 +140,7 @@ def _made(experiment, preset, missing):
 
 @lru_cache(maxsize=64)
 def _published_at(paper, name, scale):
-    """Return the published `Evidence` of an experiment at one scale, None where a record lacks."""
+    """Return the published `Evidence` of an experiment at one scale, None if it has gaps."""
     grid = experiments.PAPERS[paper].GRIDS[name]
     wanted, found = published(grid, scale)
     return _evidence(grid, scale, wanted, found, {}) if all(found) else None

@@ -70,7 +70,7 @@ def splits(name):
     """Return (train, val, their joint fingerprint) of `NAMES`, read once per process.
 
     imagenet100 is the 100 classes with most training photographs, ties by name. The fingerprint
-    is of file names and sizes. Raises `InputError` for a folder, or a class of it, that lacks.
+    is of file names and sizes. Raises `InputError` if the folder or one of its classes is missing.
     """
     return _splits(one_of("data", name, NAMES), paths.data() / "imagenet")
 

@@ -143,8 +143,8 @@ CHECKS = {
         {level: _noise_layers(level) for level in (0.0, 0.1)},
         _gained,
         "noise of level 0.1 changes the accuracy of a perturbative network by {gain:+.1f} points, "
-        "beside the same network with noise of level 0",
-        "it changes it by {figure} points",
+        "compared with the same network at level 0",
+        "a change of {figure} points",
     ),
     "ghosh2019": Check(
         "so-fig1/reduced-mnist",
@@ -158,9 +158,8 @@ CHECKS = {
         "aw-fig9-mid/helps",
         {kind: _subsampling(kind) for kind in ("max", "bin5")},
         _helped,
-        "a shift of the embedded picture by one pixel changes {max:.1f} % of the answers of a "
-        "plain network and {bin5:.1f} % where it blurs before it subsamples, which is {fewer:.1f} "
-        "points fewer",
+        "when the embedded picture moves by one pixel, a plain network changes {max:.1f} % of its "
+        "answers and one that blurs before it subsamples {bin5:.1f} %, {fewer:.1f} points fewer",
         "{figure} points fewer",
     ),
     "rodner2016": Check(
@@ -170,9 +169,10 @@ CHECKS = {
             "noisy": _noisy(rodner2016.TRAINED_ON, "correct"),
         },
         _matched,
-        "on images with noise of sigma = 16, a network names {gain:.1f} points more rightly if it "
-        "was trained on such images ({noisy:.1f} %) than on clean ones ({clean:.1f} %)",
-        "{figure} points more, mean of three kinds of networks",
+        "on images with noise of sigma = 16, a network trained on such images is right "
+        "{noisy:.1f} % of the time and one trained on clean images {clean:.1f} %, a gain of "
+        "{gain:.1f} points",
+        "a gain of {figure} points, the mean of three kinds of networks",
     ),
 }
 
@@ -196,8 +196,8 @@ def _named(paper, preset):
 def sentence(paper, preset, workers=None):
     """Return one sentence: what was found on this machine, and what is published.
 
-    What lacks a record is trained first. preset: `smoke` for the smallest scale; at all others the
-    check is the same. Raises `InputError` for an unknown paper or preset.
+    Runs without a record are trained first. preset: `smoke` for the smallest scale; the check is
+    the same at all others. Raises `InputError` for an unknown paper or preset.
     """
     check, named = CHECKS[one_of("paper", paper, CHECKS)], _named(paper, preset)
     found = dict(zip(named, queue.results(list(named.values()), workers), strict=True))

@@ -188,10 +188,10 @@ def _measured(entry, found):
 
 
 def why_not(entry):
-    """Return what a row without statements lacks: data, or a part of the paper's text."""
-    lacks = [f"needs {', '.join(entry['needs'])}"] if "needs" in entry else []
-    lacks += [f"lost from our copy of the text: {entry['lost']}"] if "lost" in entry else []
-    return escape("; ".join(lacks)) or "–"
+    """Return what is missing for a row without statements: data, or a part of the paper's text."""
+    missing = [f"needs {', '.join(entry['needs'])}"] if "needs" in entry else []
+    missing += [f"lost from our copy of the text: {entry['lost']}"] if "lost" in entry else []
+    return escape("; ".join(missing)) or "–"
 
 
 def _strength(scale):

@@ -271,7 +271,7 @@ def test_a_failure_names_its_reason_and_the_log(commanded, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.err.splitlines() == [
         "The book was not built.", "a.ipynb: cell [1]: KeyError: x",
-        f"All that was said: {tmp_path}/log/book.log",
+        f"Full log: {tmp_path}/log/book.log",
     ]  # fmt: skip
     assert commanded("print('all is well')") == 1  # no page, whatever was said
 
@@ -304,7 +304,7 @@ def test_who_ends_the_build_ends_its_jobs(tmp_path, number):
     process.send_signal(number)
     _, said = process.communicate(timeout=40)
     assert process.returncode == 130
-    assert said == "interrupted: what is done is kept, the same command goes on\n"
+    assert said == "interrupted: finished work is kept; the same command resumes\n"
     words = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
     assert not any(str(tmp_path / "started") in line for line in words)  # nothing runs on
 

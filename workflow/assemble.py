@@ -123,7 +123,7 @@ def make(root, executed, folder):
     html = build(folder / "site", folder)
     expected = ["index.html", *(f"{page}.html" for page in pages(root / "_toc.yml"))]
     if missing := [name for name in expected if not (html / name).is_file()]:
-        raise BookError(f"the book lacks {', '.join(missing)}")
+        raise BookError(f"missing in the book: {', '.join(missing)}")
     (html / ".complete").touch()
     swap(html, folder / "html")
     return folder / "html" / "index.html"

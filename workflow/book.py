@@ -1,10 +1,10 @@
-"""Build the book with snakemake, and say in one line a stage how far it is.
+"""Build the book with snakemake, and show the progress of each stage in one line.
 
     python workflow/book.py --build build --preset quick --live check --cores 2
 
-What snakemake and its jobs say goes to BUILD/log/book.log. Exit status 0: the book is there. 1: it
-failed, and the lines that say why are shown. 2: bad input. 130: interrupted; what is done is kept,
-and the same command goes on.
+The output of snakemake and its jobs goes to BUILD/log/book.log. Exit status 0: the book is there.
+1: it failed, and the lines that say why are shown. 2: bad input. 130: interrupted; finished work is
+kept, and the same command resumes.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PLANNED = re.compile(r"(\w+) +(\d+)$")  # in snakemake's table of jobs
 STARTED = re.compile(r"(?:local)?rule (\w+):$")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)$")
 TRAINED = re.compile(r"\| (\d+)/(\d+) \[[^<]*<([\d:]+)?")  # a progress bar of `helpers.queue`
-MATTERS = re.compile(r"error|warning|failed|not allowed|not done|missing|lacks|killed", re.I)
+MATTERS = re.compile(r"error|warning|failed|not allowed|not done|missing|killed", re.I)
 BOILERPLATE = re.compile(  # of snakemake, around every failure, and of kernels
     r"Error in rule|RuleException|CalledProcessError|Shutting down|Exiting because|WorkflowError|"
     r"returned non-zero|exited with non-zero|IPKernelApp|frozen_modules|PYDEVD|Debugger|^ "
@@ -184,12 +184,12 @@ def build(options):
         with (ROOT / log).open("w") as file:
             status = run(command(options), file, lines)
     except KeyboardInterrupt:
-        print("interrupted: what is done is kept, the same command goes on", file=sys.stderr)
+        print("interrupted: finished work is kept; the same command resumes", file=sys.stderr)
         return 130
     page = folder / "html" / "index.html"
     if status or not (ROOT / page).is_file():
         reasons = why((ROOT / log).read_text(errors="replace").splitlines())
-        said = ["The book was not built.", *reasons, f"All that was said: {log}"]
+        said = ["The book was not built.", *reasons, f"Full log: {log}"]
         print(*said, sep="\n", file=sys.stderr)
         return 1
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
