@@ -190,9 +190,12 @@ def steps(found):
 
 
 def _turn(step, first):
-    """Return where a step stands among the experiments that come before all others."""
+    """Return where a first stage stands among those that come before all other steps."""
+    stages = (experiments.first_stage(_grid(part), step.scale) for part in step.parts)
     places = [first.index(part) for part in step.parts if part in first]
-    return max(places) if len(places) == len(step.parts) else len(first)
+    if len(places) < len(step.parts) or step.seeds > max(1, *stages):
+        return len(first)
+    return max(places)
 
 
 def _step(scale, parts, seeds, left, have, done):

@@ -128,7 +128,7 @@ def test_a_page_that_was_not_built_is_noticed(tmp_path, monkeypatch):
         return folder / "_build" / "html"
 
     monkeypatch.setattr(assemble, "build", builds_nothing)
-    with pytest.raises(assemble.BookError, match=r"lacks index\.html, book/index\.html"):
+    with pytest.raises(assemble.BookError, match=r"in the book: index\.html, book/index\.html"):
         assemble.make(tmp_path, executed, tmp_path / "build")
     assert not (tmp_path / "build" / "html").exists()
 

@@ -168,17 +168,25 @@ def test_what_decides_more_in_an_hour_comes_first(monkeypatch, tmp_path):
                           "       c/1: n = 200; no more pictures (undecided)"]  # fmt: skip
 
 
-def test_what_verdicts_rest_on_most_comes_before_everything_else(monkeypatch, tmp_path):
-    needs_ = [
-        plan.Need("a/1", "not run", "study", (("ghosh2019", "figure5"),), 3, 5),
-        plan.Need("b/1", "not run", "study", (("juefei2018", "decisive-adam"),), 5, 40),
-    ]
+def test_first_stages_that_verdicts_rest_on_most_come_before_everything_else(monkeypatch, tmp_path):
+    parts = [("ghosh2019", "figure5"), ("juefei2018", "decisive-adam")]
+    stages = [experiments.first_stage(experiments.PAPERS[paper].GRIDS[name], "long")
+              for paper, name in parts]  # fmt: skip
     first = tmp_path / "first.yml"
     monkeypatch.setattr(plan, "FIRST", first)
-    for wanted in ("ghosh2019/figure5", "juefei2018/decisive-adam"):
-        first.write_text(f"[{wanted}]")
-        step, _ = plan.steps(needs_)
-        assert "/".join(step.parts[0]) == wanted
+    for place in (0, 1):
+        first.write_text(f"[{'/'.join(parts[place])}]")
+        needs_ = [plan.Need(f"a/{part}", "not run", "long", (part,), 0, stage)
+                  for part, stage in zip(parts, stages, strict=True)]  # fmt: skip
+        # what follows from a first stage waits its turn, although its experiment stands in the file
+        needs_.append(
+            plan.Need("b", "undecided", "long", (parts[place],), stages[place], plan.MOST)
+        )
+        planned = [(step.parts[0], step.seeds) for step in plan.steps(needs_)]
+        assert planned[0] == (parts[place], stages[place])
+        assert planned[1:] == [
+            (parts[1 - place], stages[1 - place]), (parts[place], plan.MOST)
+        ]  # fmt: skip
     assert all(
         name in experiments.PAPERS[paper].GRIDS
         for paper, name in (one.split("/") for one in yaml.safe_load(FIRST.read_text()))
