@@ -9,6 +9,7 @@ from helpers import (
     experiments,
     frozen,
     gate,
+    models,
     paths,
     precision,
     presets,
@@ -45,6 +46,7 @@ def main(arguments=None):
     for command in (train, large):
         command.add_argument("--seconds", type=float, help="start no run after this time")
     measure = commands.add_parser("gate", help="measure which networks may train in bfloat16")
+    measure.add_argument("--families", help="as vgg,pnn; default: all")
     measure.set_defaults(action=_gate)
     stable = commands.add_parser("stability", help="measure how shift-stable a network is")
     stable.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
@@ -211,9 +213,10 @@ def _place(options):
 
 
 def _gate(options):
-    families = gate.measure(options.workers)["families"]
+    families = options.families.split(",") if options.families else tuple(models.MODELS)
+    rows = gate.measure(families, options.workers)["families"]
     through = precision.passed()
-    for name, row in families.items():
+    for name, row in rows.items():
         outcome = "bfloat16" if name in through else "float32"
         print(f"{name}: mean difference {row['mean']:+.4f}, trains in {outcome}")
 

@@ -1,10 +1,10 @@
-"""Measure the precision gate: every family in float32 and bfloat16, paired, at preset quick."""
+"""Measure the precision gate: families in float32 and bfloat16, paired, at preset quick."""
 
 from itertools import product
 from statistics import mean, stdev
 
 from helpers import machine, precision, presets, queue, records, runs
-from helpers.errors import InputError
+from helpers.errors import InputError, one_of
 from helpers.models import MODELS
 from helpers.runs import Run
 
@@ -14,28 +14,31 @@ KINDS = ("float32", "bfloat16")
 WIDTHS = dict.fromkeys(("resnet", "pnn", "lbcnn"), 16)  # channels; vgg's multiplier is the preset's
 
 
-def measure(workers=None):
-    """Train every family in both precisions at preset quick, write the gate record, return it.
+def measure(families=tuple(MODELS), workers=None):
+    """Train families in both precisions at preset quick, add them to the gate record, return it.
 
-    Runs that differ in nothing but precision are paired. Interrupted, it goes on from the runs
-    that are done. Raises `InputError` where bfloat16 is not fast.
+    families: names in `helpers.models.MODELS`. Rows of other families stay. Runs that differ in
+    nothing but precision are paired. Interrupted, it goes on from the runs that are done. Raises
+    `InputError` for an unknown family, and where bfloat16 is not fast.
     """
+    for family in families:
+        one_of("families", family, MODELS)
     if not machine.has_fast_bfloat16():
         raise InputError(
             "precision", "bfloat16",
-            "it is only emulated on this machine, far slower than float32; "
-            "measure the gate on a CPU with AMX or on a GPU, until then all networks use float32",
+            "it is only emulated on this machine, far slower than float32; measure the gate on a "
+            "CPU with AMX or AVX-512 BF16, or on a GPU",
         )  # fmt: skip
-    wanted = {family: _runs(family) for family in MODELS}
+    wanted = {family: _runs(family) for family in families}
     every = [run for cells in wanted.values() for run in cells.values()]
     done = dict(zip([run.key() for run in every], queue.results(every, workers), strict=True))
-    families = {}
+    rows = (records.read(precision.GATE) or {"families": {}})["families"]
     for family, cells in wanted.items():
         last = {cell: done[run.key()]["epochs"][-1] for cell, run in cells.items()}
         accuracy = {cell: epoch["test_accuracy"] for cell, epoch in last.items()}
         keys = sorted(run.key() for run in cells.values())
-        families[family] = {**compare(accuracy), "runs": keys}
-    record = {"families": families, "machine": runs.provenance(), "limit": precision.LIMIT}
+        rows[family] = {**compare(accuracy), "runs": keys, "machine": runs.provenance()}
+    record = {"families": rows, "limit": precision.LIMIT}
     records.write(precision.GATE, record)
     return record
 

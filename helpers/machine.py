@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+CPU = Path("/proc/cpuinfo")
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # parameters of mallopt, from glibc's <malloc.h>
 
 
@@ -19,8 +20,8 @@ def has_fast_bfloat16():
     """Tell whether this machine multiplies bfloat16 matrices in hardware made for it."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and "amx_bf16" in cpu.read_text()
+    flags = CPU.read_text() if CPU.exists() else ""
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 @cache

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from helpers import machine
+
 STEPS = """
 import resource
 import torch
@@ -37,3 +39,16 @@ def faults(keep):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_that_is_kept_is_not_asked_for_again():
     assert 4 * faults(keep=True) < faults(keep=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [("avx2 avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True), ("avx2 avx512f", False)],
+)
+def test_bfloat16_is_fast_where_the_processor_multiplies_it(flags, fast, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\n")
+    monkeypatch.setattr(machine, "CPU", tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine.torch.cuda, "is_available", lambda: False)
+    assert machine.has_fast_bfloat16() is fast
+    monkeypatch.setattr(machine, "CPU", tmp_path / "nothing")  # no Linux
+    assert not machine.has_fast_bfloat16()

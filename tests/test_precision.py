@@ -152,6 +152,21 @@ def test_measure_pairs_every_family_and_writes_the_record(gate, monkeypatch, cap
         assert halves[0] == halves[1]  # pairs differ in nothing but precision
 
 
+def test_one_family_is_measured_and_the_others_keep_their_rows(gate, monkeypatch, capsys):
+    plant(gate)
+    before = json.loads(gate.read_text())["families"]["mlp"]
+    equal = {"epochs": [{"test_accuracy": 0.9}]}
+    monkeypatch.setattr(queue, "results", lambda wanted, _: [equal] * len(wanted))
+    monkeypatch.setattr(gate_module, "compare", lambda _: before | {"mean": 0.001})
+    gate_module.measure(["vgg"])
+    assert precision.passed() == {"mlp", "vgg"}
+    assert json.loads(gate.read_text())["families"]["mlp"] == before
+    with pytest.raises(InputError, match="families: 'vg' is not allowed; use one of vgg, mlp"):
+        gate_module.measure(["vg"])
+    assert commands.main(["gate", "--families", "vgg,"]) == 2
+    assert "families: ''" in capsys.readouterr().err
+
+
 def test_the_gate_refuses_a_machine_without_fast_bfloat16(gate, monkeypatch, capsys):
     monkeypatch.setattr(machine, "has_fast_bfloat16", lambda: False)
     with pytest.raises(InputError, match="precision: 'bfloat16'"):
