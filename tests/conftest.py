@@ -13,9 +13,12 @@ import pytest
 def pytest_configure(config):
     """Let nbval fork its kernels."""
     if config.getoption("nbval_lax", False):
-        import kernels  # slow to import, and of no use elsewhere
+        from nbval import kernel  # slow to import, and of no use elsewhere
+
+        from workflow import kernels
 
         kernels.install()
+        kernel.NbvalKernelspecManager = kernels.Specs
 
 
 @pytest.fixture

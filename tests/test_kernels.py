@@ -1,9 +1,10 @@
 """A forked kernel is to a notebook what a started one is."""
 
-import kernels
 import nbval.kernel
 import pytest
 from jupyter_client.manager import start_new_kernel
+
+from workflow import kernels
 
 ABOUT = """
 import os, sys, matplotlib
@@ -20,7 +21,7 @@ os.environ["LEFT"] = "something"
 @pytest.fixture
 def forked(monkeypatch):
     """Return what starts a forked kernel."""
-    monkeypatch.setattr(nbval.kernel, "NbvalKernelspecManager", None)  # what there is comes back
+    monkeypatch.setattr(nbval.kernel, "NbvalKernelspecManager", kernels.Specs)
     kernels.install()
     return nbval.kernel.start_new_kernel
 

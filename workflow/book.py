@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from helpers import presets  # noqa: E402 (the script may be started from any folder)
 from helpers.errors import InputError, one_of, whole  # noqa: E402
+from workflow import server  # noqa: E402
 
 LIVE = ("check", "all")
 STAGES = {"live": "live check", "records": "trainings", "notebook": "notebooks",
@@ -181,7 +182,8 @@ def build(options):
     lines = Lines(sys.stdout)
     lines.say("book", f"preset {options.preset}, {options.cores} cores, log in {log}")
     try:
-        with (ROOT / log).open("w") as file:
+        (ROOT / log).write_text("")
+        with (ROOT / log).open("a") as file, server.running(file):
             status = run(command(options), file, lines)
     except KeyboardInterrupt:
         print("interrupted: finished work is kept; the same command resumes", file=sys.stderr)

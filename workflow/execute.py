@@ -91,8 +91,11 @@ def problem(path):
     return None
 
 
-def run(source, partial, parameters, cell_timeout):
-    """Run `source` into `partial`; raise `NotebookFailed` with one line that names the cell."""
+def run(source, partial, parameters, cell_timeout, **options):
+    """Run `source` into `partial`; raise `NotebookFailed` with one line that names the cell.
+
+    options: of nbclient's `NotebookClient`, such as another `kernel_manager_class`.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -101,6 +104,7 @@ def run(source, partial, parameters, cell_timeout):
         papermill.execute_notebook(
             str(source), str(partial), parameters=parameters, kernel_name="python3",
             cwd=str(ROOT), progress_bar=False, execution_timeout=cell_timeout, start_timeout=180,
+            **options,
         )  # fmt: skip
     except PapermillExecutionError as error:
         message = " ".join(str(error.evalue).split())
@@ -178,18 +182,18 @@ def add_provenance(path, parameters, seconds):
     paths.write_atomic(path, nbformat.writes(notebook))
 
 
-def execute(source, out, parameters, cell_timeout=7200):
+def execute(source, out, parameters, cell_timeout=7200, **options):
     """Execute `source` into `out`, all or nothing.
 
-    Raises `InputError` before anything runs, `NotebookFailed` after the partial notebook was
-    moved to BUILD_DIR/failed.
+    options: see `run`. Raises `InputError` before anything runs, `NotebookFailed` after the partial
+    notebook was moved to BUILD_DIR/failed.
     """
     effective = check(source, parameters)
     partial = out.with_name(out.name + ".partial")
     out.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     try:
-        run(source, partial, parameters, cell_timeout)
+        run(source, partial, parameters, cell_timeout, **options)
     except NotebookFailed:
         failed = paths.build() / "failed" / f"{out.parent.name}-{out.name}"
         failed.parent.mkdir(parents=True, exist_ok=True)
@@ -200,8 +204,8 @@ def execute(source, out, parameters, cell_timeout=7200):
     os.replace(partial, out)
 
 
-def main(words=None):
-    """Run the command; return its exit status."""
+def main(words=None, **client):
+    """Run the command; return its exit status. client: options of `run`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
     parser.add_argument("out", type=Path)
@@ -218,7 +222,7 @@ def main(words=None):
     signal.signal(signal.SIGALRM, stop)
     signal.alarm(options.timeout)
     try:
-        execute(options.notebook, options.out, parameters, options.cell_timeout)
+        execute(options.notebook, options.out, parameters, options.cell_timeout, **client)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Start notebooks' kernels from a process that has imported already what every notebook imports.
+"""Start notebooks' kernels from a process that has already imported what every notebook imports.
 
 A kernel takes seconds to import PyTorch and the like, as long as most notebooks compute. Here each
 is forked, a process of its own as ever, from a server that has only imported.
@@ -9,26 +9,60 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import EntryPoint
 
+from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
-from nbval import kernel
+from traitlets import default
 
 IMPORTED = ("ipykernel.ipkernel", "ipykernel.kernelapp", "helpers.figures", "helpers.report")
 NAME = "forked"
+_waiting = []  # kernels that were forked ahead: (process, where it waits for what to serve)
 
 
 def install():
-    """Let nbval fork its kernels."""
+    """Make the provisioner known in this process, and what its server imports."""
     factory = KernelProvisionerFactory.instance()
     factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:Forked", factory.GROUP_NAME)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(IMPORTED))
-    kernel.NbvalKernelspecManager = _Specs
 
 
-class _Specs(KernelSpecManager):
+@contextmanager
+def ahead():
+    """Fork the next kernel now, from this process, before it has threads or an event loop."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_wait, args=(ours, theirs))
+    process.start()
+    theirs.close()
+    _waiting.append((process, ours))
+    try:
+        yield
+    finally:
+        _waiting.clear()
+        ours.close()  # one that was not needed ends
+
+
+def _wait(ours, theirs):
+    ours.close()
+    try:
+        about = theirs.recv()
+    except EOFError:
+        return
+    _serve(*about)
+
+
+class Manager(AsyncKernelManager):
+    """Manage a kernel that is forked."""
+
+    @default("kernel_spec_manager")
+    def _specs(self):
+        return Specs(data_dir=self.data_dir)
+
+
+class Specs(KernelSpecManager):
     """Find a kernel's specification, and say there who provides it."""
 
     def get_kernel_spec(self, kernel_name):
@@ -42,8 +76,8 @@ class Forked(LocalProvisioner):
 
     async def launch_kernel(self, cmd, **kwargs):
         """Fork a kernel that reads the connection file of the command `cmd`."""
-        about = cmd[cmd.index("-f") + 1], kwargs["cwd"], kwargs["env"], _path()
-        self.process = _Process(*about)
+        about = cmd[cmd.index("-f") + 1], kwargs.get("cwd", os.getcwd()), kwargs["env"], _path()
+        self.process = _Process(about)
         self.pid = self.process.pid
         return self.connection_info
 
@@ -53,10 +87,14 @@ class _Process:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, *about):
-        forked = multiprocessing.get_context("forkserver")
-        self._process = forked.Process(target=_serve, args=about)
-        self._process.start()
+    def __init__(self, about):
+        if _waiting:
+            self._process, pipe = _waiting.pop()
+            pipe.send(about)
+        else:
+            forked = multiprocessing.get_context("forkserver")
+            self._process = forked.Process(target=_serve, args=about)
+            self._process.start()
         self.pid = self._process.pid
 
     def poll(self):
@@ -88,4 +126,5 @@ def _serve(connection, cwd, env, path):
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    kernelapp.launch_new_instance(["-f", connection])
+    parent = f"--IPKernelApp.parent_handle={os.getppid()}"  # it ends with that process
+    kernelapp.launch_new_instance(["-f", connection, parent])
