@@ -268,3 +268,26 @@ def test_what_is_on_record_is_read_and_put_together(monkeypatch):
     frames["moved"].at[0, "observed"] = {}
     with pytest.raises(KeyError):  # a record that lacks what was asked for is no evidence
         across.seen.__wrapped__("study")
+
+
+def test_whole_numbers_are_ranked_by_counting_as_scipy_ranks_them():
+    rng = np.random.default_rng(0)
+    values = rng.integers(40, size=(3, 2, 57))
+    for kind in (np.int64, np.int16, np.uint8):
+        found = across.midranks(values.astype(kind))
+        assert np.array_equal(found, stats.rankdata(values, axis=-1))
+    assert np.array_equal(across.midranks(values / 7), stats.rankdata(values, axis=-1))
+
+
+@pytest.mark.parametrize("name", across.MEASURES)
+def test_a_bootstrap_of_whole_numbers_is_one_of_the_values(name, monkeypatch):
+    rng = np.random.default_rng(1)
+    change, top, typicality = rng.uniform(size=(3, 2, 80)).round(1)  # with ties
+    foretold = change + rng.normal(size=(2, 80)).round(1)
+    moves = across.Moves("a", "crop", "smoke", foretold, change, change > 0.5, top, typicality)
+    found = across.test(moves, name)
+    assert found.each and found.low < found.high
+    monkeypatch.setattr(across, "dense", lambda values: values)
+    again = across.test(moves, name)
+    for field in ("each", "low", "high", "p"):
+        assert getattr(found, field) == pytest.approx(getattr(again, field), rel=1e-9)

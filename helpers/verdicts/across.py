@@ -107,7 +107,7 @@ def auc(score, flags):
 
     This is Mann and Whitney's U as a share, the area under the ROC curve; nan without both flags.
     """
-    ranks = stats.rankdata(score, axis=-1)
+    ranks = midranks(score)
     ones = flags.sum(-1)
     zeros = flags.shape[-1] - ones
     with np.errstate(invalid="ignore"):
@@ -173,9 +173,30 @@ def holm(p):
     return found
 
 
+def midranks(values):
+    """Return ranks from 1 over the last axis, those of ties their mean, float64 as (..., N).
+
+    Whole numbers from 0 are counted, in a fraction of the time that it takes to sort.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "iu":
+        return stats.rankdata(values, axis=-1)
+    rows = values.reshape(-1, values.shape[-1])
+    most = int(rows.max()) + 1
+    places = rows + most * np.arange(len(rows))[:, None]
+    counts = np.bincount(places.ravel(), minlength=most * len(rows)).reshape(-1, most)
+    ranks = counts.cumsum(axis=1) - (counts - 1) / 2
+    return np.take_along_axis(ranks, rows, axis=1).reshape(values.shape)
+
+
+def dense(values):
+    """Return whole numbers from 0 in the order of the values, equal ones for ties, (..., N)."""
+    return stats.rankdata(values, "dense", axis=-1) - 1
+
+
 def _ranks(values):
     """Return midranks scaled to -1..1."""
-    return (2 * stats.rankdata(values, axis=-1) - 1) / np.shape(values)[-1] - 1
+    return (2 * midranks(values) - 1) / np.shape(values)[-1] - 1
 
 
 # What is tested
@@ -223,7 +244,8 @@ def test(moves, name):
     found = Finding(name, moves.network, moves.protocol)
     if not enough(moves, measure.answers):
         return found
-    columns = measure.columns(moves)
+    # Every statistic is of ranks, and ranks of resamples follow faster from whole numbers.
+    columns = [dense(column) for column in measure.columns(moves)]
     each = np.asarray(measure.statistic(*columns))
     low, high, error = resampled(measure.statistic, *columns)
     p = 2 * stats.norm.sf(abs(each.mean() - measure.null) / max(error, 1e-12))
