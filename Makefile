@@ -54,11 +54,12 @@ book: $(STAMP)  ## train the live check, execute every notebook and build the HT
 # One run for unit tests and notebooks, so that what fails in one does not keep the other from
 # being tested. The cells of one notebook share a kernel, hence loadfile, and the files that take
 # longest come first; nbval does not notice a dead kernel, hence the timeout of a cell (seconds).
+# Many tests wait for a process that they started, hence one worker more than there are cores.
 test: $(STAMP)  ## ruff, the book at smoke with warnings as errors, unit tests, every notebook
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(MAKE) book PRESET=smoke BUILD=$(SMOKE)
-	BUILD_DIR=$(SMOKE) $(RUN) pytest -rs --nbval-lax --nbval-cell-timeout=300 -n $(CORES) \
+	BUILD_DIR=$(SMOKE) $(RUN) pytest -rs --nbval-lax --nbval-cell-timeout=300 -n $$(($(CORES) + 1)) \
 	    --maxprocesses=8 --dist loadfile --no-loadscope-reorder \
 	    tests/test_commands.py notebooks tests
 
