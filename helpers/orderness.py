@@ -15,6 +15,7 @@ from helpers.errors import InputError, one_of, whole
 
 GEOMETRIES = {"straight": 3, "diagonal": 2, "both": 3}  # and the smallest side in px
 SHUFFLES = 64  # of each kernel: their mean is far better known than that of a layer's kernels
+SHUFFLED = 1 << 20  # values of kernels in random orders that are in memory at once
 CHUNK = 1 << 17  # values worked on at once: they and their differences fit into a core's cache
 
 
@@ -61,8 +62,14 @@ def above_chance(weights, geometry="both", shuffles=SHUFFLES, seed=0):
     values = weights.numpy().reshape(-1, weights.shape[2] * weights.shape[3])
     found = np.array(per_kernel(weights, geometry))
     chance = np.zeros_like(found)
-    for _ in range(whole("shuffles", shuffles, 1)):
-        chance += per_kernel(rng.permuted(values, axis=1).reshape(weights.shape), geometry)
+    left = whole("shuffles", shuffles, 1)
+    while left:  # some at a time: one would take longer to call than to compute
+        count = min(left, max(1, SHUFFLED // values.size))
+        orders = np.stack([rng.permuted(values, axis=1) for _ in range(count)])
+        orders = orders.reshape(-1, *weights.shape[1:])
+        for one in np.reshape(per_kernel(orders, geometry), (count, -1)):
+            chance += one
+        left -= count
     return (found - chance / shuffles).tolist()
 
 
@@ -81,8 +88,7 @@ def _tensor(images):
 
 
 def _ratio(far, near):
-    pairs = zip(far.tolist(), near.tolist(), strict=True)
-    return [f / n - 1 if n > 0 else math.nan for f, n in pairs]
+    return torch.where(near > 0, far / near - 1, math.nan).tolist()
 
 
 def _moments(images, scale, geometry):

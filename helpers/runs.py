@@ -5,8 +5,9 @@ import json
 import platform
 import subprocess
 import time
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache, lru_cache
 
 import torch
 
@@ -129,9 +130,8 @@ class Run:
 
     def spec(self):
         """Return the fields that differ from their defaults, so that new fields keep old keys."""
-        plain = asdict(Run("mnist", "mlp"))
-        always = ("data", "model")
-        return {k: v for k, v in asdict(self).items() if k in always or v != plain[k]}
+        own = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {k: deepcopy(v) for k, v in own.items() if v != _default(type(self), k)}
 
     def key(self):
         """Return 16 hex digits that stand for this run and the version of the training code."""
@@ -151,6 +151,13 @@ class Run:
         how += [f"{name} {value}" for name, value in self.model_args.items() if name != "width"]
         how += [] if self.optimiser == "adam" else [self.optimiser]
         return " ".join([self.data, self.model, kind, *how, f"seed {self.seed}"])
+
+
+@cache
+def _default(kind, name):
+    """Return the default of a field, or what is equal to nothing."""
+    part = kind.__dataclass_fields__[name]
+    return part.default if part.default_factory is MISSING else part.default_factory()
 
 
 def find(run):
