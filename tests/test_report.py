@@ -87,9 +87,12 @@ def test_the_gate_of_precision_is_shown_as_it_was_measured(monkeypatch):
     same = {kind: {"mnist": "natural"} for kind in ("float32", "bfloat16")}
     rows = {
         "vgg": {"differences": [0.001, 0.002, 0.003, 0.001, 0.003], "conclusions": same},
-        "pnn": {"differences": [0.02] * 5, "conclusions": {**same, "bfloat16": {}}},
+        "pnn": {
+            "differences": [0.02, 0.02, 0.02, 0.02, 0.025],
+            "conclusions": {**same, "bfloat16": {}},
+        },
     }
     monkeypatch.setattr(report.precision, "measured", lambda: rows)
     cells = re.findall("<td>(.*?)</td>", report.precision_gate())
     assert cells == ["vgg", "5", "+0.20 [+0.08, +0.32]", "the same", "bfloat16",
-                     "pnn", "5", "+2.00 [+2.00, +2.00]", "another", "float32"]  # fmt: skip
+                     "pnn", "5", "+2.10 [+1.82, +2.38]", "another", "float32"]  # fmt: skip
