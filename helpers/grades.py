@@ -81,17 +81,18 @@ def gains(rows):
 
     Infinite for a network of one epoch, which has no last fifth, and for one that learnt nothing.
     """
-    found = {}
-    for _, run in rows.groupby("key") if len(rows) else ():
-        epochs = int(run.epoch.max())
-        if epochs == 0:
-            continue
-        accuracy = run.set_index("epoch").test_accuracy
+    found, curves, first = {}, {}, {}
+    trained = rows[rows.epoch > 0] if len(rows) else rows
+    for place, (key, epoch) in enumerate(zip(trained.key, trained.epoch, strict=True)):
+        curves.setdefault(key, {})[epoch] = trained.test_accuracy.iat[place]
+        first.setdefault(key, place)
+    for key, accuracy in sorted(curves.items()):
+        run, epochs = trained.iloc[first[key]], int(max(accuracy))
         before = epochs - max(1, math.ceil(epochs * LAST))
-        classes = len(datasets.CLASSES.get(run.data.iloc[0], ()))
+        classes = len(datasets.CLASSES.get(run.data, ()))
         learnt = not classes or accuracy[epochs] > LEARNT / classes
         gain = accuracy[epochs] - accuracy[before] if before and learnt else np.inf
-        found.setdefault(_kind(run.iloc[0]), []).append(gain)
+        found.setdefault(_kind(run), []).append(gain)
     return {kind: float(np.mean(own)) for kind, own in found.items()}
 
 

@@ -93,6 +93,7 @@ def _frozen(identity, statement, pairs):
     )
 
 
+@lru_cache(maxsize=256)
 def _holds(name, preset):
     """Return whether the statement `row/statement` is shown to hold."""
     identity, wanted = name.split("/")
