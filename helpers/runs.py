@@ -1,4 +1,4 @@
-"""Runs: everything one training needs, said in one frozen object, and the way to its record."""
+"""Runs: the configuration of one training in one frozen object, and its path to a record."""
 
 import hashlib
 import json
@@ -28,30 +28,33 @@ from helpers import (
 from helpers.errors import InputError, one_of, whole
 from helpers.observers import OBSERVERS
 
-TRAINING_VERSION = 1  # raise it when the same run would train differently
+TRAINING_VERSION = 1  # raise it if the same run would now train differently
 
 
 @dataclass(frozen=True)
 class Run:
-    """Say everything about one training.
+    """Configuration of one training run.
 
-    data: name for `datasets.load`, or in `folder.NAMES` or `natural.NAMES`; on the last the model
-    is pretrained, with 0 epochs, or finetuned (`finetune.train`).
-    train_size, test_size: images, None for whole splits.
-    arrangement: `arrange.from_spec`'s description, {} for natural images.
-    channels: all, red, green, blue, or rgb, a grey image three times. model, model_args: name and
-    arguments for `models.build`; none, with 0 epochs, only looks at the data.
-    lr, decay: Adam's rate at iteration t is lr / (1 + decay * t). epochs: 0 trains nothing.
-    precision: float32, bfloat16, or auto, which is float32 unless the machine has fast bfloat16
-    and the precision gate passed the model, or mixed, which asks no gate.
-    seed: weights, batches and dropout.
-    observers: names in `observers.OBSERVERS`, asked when training has ended. watch: the same while
-    it goes on, {"steps": optimiser steps, 0 before the first, "observers": names}.
-    degradation: `degrade.apply`'s description, {} for none; it comes before the arrangement.
-    sample: seed that draws `train_size` images from the training split.
-    weight_decay: L2 penalty's factor. drops: {"after": epochs, "factor": what the rate is then
-    multiplied by}, {} for none. augment: a name in `augment.KINDS`. crop: side in px of what is
-    taken from a photograph of a folder.
+    data: name for `datasets.load`, or in `folder.NAMES` or `natural.NAMES`. On data of the last,
+    the model is pretrained, with 0 epochs, or fine-tuned (`finetune.train`).
+    train_size, test_size: number of images, None for whole splits. sample: seed that draws the
+    `train_size` images from the training split.
+    arrangement: description for `arrange.from_spec`, {} for the natural pixel order.
+    channels: all, red, green, blue, or rgb, which repeats a grey image three times.
+    degradation: description for `degrade.apply`, {} for none; applied before the arrangement.
+    model, model_args: name and arguments for `models.build`; "none", with 0 epochs, only looks at
+    the data.
+    seed: of weights, batches and dropout. optimiser: name in `training.OPTIMISERS`.
+    lr, decay: the learning rate at iteration t is lr / (1 + decay * t). drops: {"after": [epochs],
+    "factor": what the rate is then multiplied by}, {} for none.
+    epochs: 0 trains nothing. batch: images per step. weight_decay: factor of the L2 penalty.
+    precision: float32, bfloat16, auto or mixed. auto uses bfloat16 where the machine is fast at it
+    and the model has passed the precision gate, otherwise float32; mixed does not ask the gate.
+    observers: names in `observers.OBSERVERS`, called after training. watch: observers called during
+    training, {"steps": [optimiser steps, 0 before the first], "observers": [names]}, {} for none.
+    augment: name in `augment.KINDS`. crop: side in px of the crop from a photograph of a folder.
+
+    Raises `InputError` for a field with a bad value and for fields that do not fit together.
     """
 
     data: str
@@ -129,17 +132,20 @@ class Run:
             raise InputError("drops.factor", factor, "use a number above 0, up to 1")
 
     def spec(self):
-        """Return the fields that differ from their defaults, so that new fields keep old keys."""
+        """Return the fields that differ from their defaults, as a dict {name: value}.
+
+        A key is made of these alone, so a new field with a default leaves all old keys valid.
+        """
         own = {part.name: getattr(self, part.name) for part in fields(self)}
         return {k: deepcopy(v) for k, v in own.items() if v != _default(type(self), k)}
 
     def key(self):
-        """Return 16 hex digits that stand for this run and the version of the training code."""
+        """Return 16 hex digits that identify this run and the version of the training code."""
         text = json.dumps([TRAINING_VERSION, self.spec()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def training_key(self):
-        """Return the key of the training alone, whatever is looked at when it is done."""
+        """Return the key of the training alone: runs that differ only in `observers` share it."""
         return replace(self, observers=()).key()
 
     def title(self):
@@ -155,22 +161,25 @@ class Run:
 
 @cache
 def _default(kind, name):
-    """Return the default of a field, or what is equal to nothing."""
+    """Return the default of the field `name` of the dataclass `kind`, cached.
+
+    A field without a default gives MISSING, which equals no value.
+    """
     part = kind.__dataclass_fields__[name]
     return part.default if part.default_factory is MISSING else part.default_factory()
 
 
 def find(run):
-    """Return the record of `run`, or None.
+    """Return the record of `run` as a dict, or None.
 
-    A local record counts if it was made from the very data at hand; a published one counts as it
-    is, since it names its data. Damaged records are named on stderr and passed over.
+    A published record counts as it is, since it names its data; a local one counts only if it was
+    made from exactly the data on this machine. Damaged records are reported on stderr and skipped.
     """
     return find_published(run) or records.read(_local(run))
 
 
 def find_published(run):
-    """Return the published record of `run`, or None; the data need not be at hand."""
+    """Return the published record of `run` as a dict, or None; the data may be missing here."""
     return records.read_any(paths.RESULTS.glob(f"*/{run.key()}-*.json"))
 
 
@@ -180,11 +189,13 @@ def published_keys():
 
 
 def execute(run, place=None, statements=None):
-    """Train `run` now, write its record to `place` (default: the local ones), and return it.
+    """Train `run` now, write its record and return it as a dict.
 
-    statements: {name: digest} of those that it bears on (`frozen.bearing`), kept in the record.
+    place: folder (`Path`) for the record, by default that of local records. statements: {name:
+    digest} of the statements that use the record (`frozen.bearing`), stored in it. Raises what the
+    training raises: `InputError` and `DivergedError`.
     """
-    torch.set_num_threads(1)  # one run a core is faster than two threads a run
+    torch.set_num_threads(1)  # one run per core is faster than two threads per run
     machine.keep_freed_memory()
     train_images, test_images, fingerprint = _splits(run)
     chosen = precision.choose(run)
@@ -214,6 +225,7 @@ def execute(run, place=None, statements=None):
         "provenance": {**provenance(), "precision": chosen, "started": round(started),
                        "seconds": round(time.time() - started, 1)},
     }  # fmt: skip
+    # The name contains the fingerprint of the data: a local record of other data is never found.
     path = _local(run) if place is None else place / _local(run).name
     records.write(path, record)
     return record
@@ -240,7 +252,7 @@ def _local(run):
 
 @lru_cache(maxsize=1)
 def provenance():
-    """Return versions, device and commit of this process."""
+    """Return version, device, libraries and commit of this process, as a dict."""
     on_gpu = torch.cuda.is_available()
     try:
         commit = subprocess.run(
