@@ -1,4 +1,4 @@
-"""Train one network: plain, resident in memory, and fast without changing the experiment."""
+"""Train one network with its data resident in memory, fast but unchanged as an experiment."""
 
 import math
 import time
@@ -22,18 +22,20 @@ OPTIMISERS = {
     "nesterov": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
 MONITORED = (10, 20, 50, 100)  # batch sizes at which juefei2018's first code would have reported
-EVALUATION_BATCH = 100  # images, whose widest maps stay in a core's cache ...
-ON_GPU = 10  # ... and times as many on a GPU
-SIZES = (3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # of images embedded in black, of the whole
-FEW = 500  # images at each of these
+EVALUATION_BATCH = 100  # images: their widest maps stay in a core's cache ...
+ON_GPU = 10  # ... and so many times more on a GPU
+SIZES = (3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # sides of embedded images, as shares of the whole
+FEW = 500  # images at each of these sizes
 
 
 @dataclass(frozen=True)
 class View:
-    """Hold what an observer may look at: a model, and the images as it sees them.
+    """What an observer may look at: a model, and the images in the form in which it sees them.
 
-    train, test: uint8 (N, C, H, W) and labels int64 (N,) on the device, degraded and arranged.
-    classes: how many. predictions: int64 (N,) labels of the test images, None while training.
+    run: the `runs.Run`. model: the network, None for a run without one. train, test: (images uint8
+    (N, C, H, W), labels int64 (N,)) on the device, degraded and arranged. classes: their number.
+    standardise: function of images uint8 (N, C, H, W) to the network's input, float32. predictions:
+    int64 (N,), predicted labels of the test images, None during training.
     """
 
     run: object
@@ -45,70 +47,76 @@ class View:
     predictions: np.ndarray | None = None
 
     def inputs(self, count):
-        """Return the first training images, float32 (count, C, H, W), as the model gets them."""
+        """Return the first `count` training images as network input, float32 (count, C, H, W)."""
         return self.standardise(self.train[0][:count])
 
     def correct(self, count=None):
-        """Return which of the first `count` test images the model labels correctly, bool (N,)."""
+        """Return which of the first `count` test images the model classifies correctly, bool (N,).
+
+        count: number of images, None for all.
+        """
         pixels, labels = (part[:count] for part in self.test)
         found, _ = evaluate(self.model, pixels, labels, self.standardise, self.run.precision)
         return found == labels.cpu().numpy()
 
     def accuracy(self, count):
-        """Return the share of the first `count` test images that the model labels correctly."""
+        """Return the accuracy on the first `count` test images, a float from 0 to 1."""
         return float(self.correct(count).mean())
 
     @property
     def pictures(self):
-        """Return the test images."""
+        """Test images, uint8 (N, C, H, W)."""
         return self.test[0]
 
     @property
     def labels(self):
-        """Return the labels of the test images."""
+        """Labels of the test images, int64 (N,)."""
         return self.test[1]
 
     @property
     def side(self):
-        """Return the height and width of an image in px."""
+        """Height and width of an image in px."""
         return self.test[0].shape[-1]
 
     @property
     def embedded(self):
-        """Return the side in px of an image that is embedded in black."""
+        """Side in px of an image when it is embedded in black."""
         return augment.embedded(self.side)
 
     @property
     def sizes(self):
-        """Return all such sides that are looked at."""
+        """Sides in px, a list, at which the size of the embedded image is varied."""
         return [round(share * self.side) for share in SIZES]
 
     few = FEW
 
     def readable(self):
-        """Return (images, labels) of what linear read-outs are trained and tested on."""
+        """Return the (images, labels) pairs on which linear read-outs are trained and tested."""
         return self.train, self.test
 
     def probabilities(self, pixels):
-        """Return the model's probabilities (N, K) for pixels uint8 (N, C, H, W)."""
+        """Return the model's class probabilities (N, K) for `pixels`, uint8 (N, C, H, W)."""
         return torch.cat([self.model(x).float().softmax(1) for x in self._batches(pixels)])
 
     @property
     def device(self):
-        """Return where the network and the images are."""
+        """Device on which the network and the images lie."""
         return self.test[0].device
 
     def sample(self, count):
-        """Return (images uint8 (n, C, H, W), labels int64 (n,)): the first `count` test images."""
+        """Return the first `count` test images uint8 (n, C, H, W) and their labels int64 (n,)."""
         return tuple(part[:count] for part in self.test)
 
     def scores(self, images):
-        """Return logits (N, K) of images (N, C, H, W) of values 0 to 255; differentiable."""
+        """Return the differentiable logits (N, K) of `images` (N, C, H, W) with values 0 to 255."""
         with autocast(images.device, self.run.precision):
             return self.model(self.standardise(images.clone())).float()
 
     def features(self, pixels):
-        """Return the mean of each map after each of the model's `layers`, a list of (N, C)."""
+        """Return the mean of each map after each of the model's `layers`, a list of (N, C).
+
+        pixels: uint8 (N, C, H, W). Raises `InputError` for a model without named `layers`.
+        """
         if not hasattr(self.model, "layers"):
             raise InputError("observers", self.run.model, "features are those of named layers")
         found = []
@@ -117,7 +125,7 @@ class View:
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
     def _batches(self, pixels):
-        """Yield what the model gets, batch by batch, in the context in which it computes."""
+        """Yield the network's input batch by batch, inside its autocast context."""
         where = self.test[0].device
         self.model.eval()
         for part in pixels.split(EVALUATION_BATCH * (ON_GPU if where.type == "cuda" else 1)):
@@ -134,12 +142,14 @@ class View:
 def train(run, train_images, test_images, progress=None, watch=None):
     """Train `run` on one split and evaluate it on the other after every epoch.
 
-    train_images, test_images: `Images` before channels are chosen and pixels arranged.
-    progress: called with each epoch's metrics. watch: called with (step, `View`) at the steps that
-    the run names. Returns (view, epochs): the `View` after the last epoch, and a list of dicts
-    (epoch, loss, accuracy, test_loss, test_accuracy, smoothed_B for each B of `MONITORED`,
-    seconds). Raises `InputError` if the data do not fit the run, and `DivergedError` when the loss
-    is no longer a number.
+    train_images, test_images: `Images` before their channels are chosen and their pixels arranged.
+    progress: called with each epoch's metrics, None for no call. watch: called with (step, `View`)
+    at the steps in `run.watch`, None for never.
+
+    Returns (view, epochs): the `View` after the last epoch, and a list of dicts (epoch, loss,
+    accuracy, test_loss, test_accuracy, smoothed_B for each B of `MONITORED`, seconds). Raises
+    `InputError` if the data do not fit the run, and `DivergedError` if the loss is no longer a
+    finite number.
     """
     check(run, train_images, test_images)
     where = machine.device()
@@ -169,6 +179,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
         rows = torch.randperm(len(train_set[1]), generator=order)
         if run.augment != "none":
             rows = augment.draw(rows, order, run.augment, test_images.pixels.shape[2:])
+        # An incomplete last batch is dropped on every device: a CUDA graph has one batch length.
         batches = [batch for batch in rows.to(where).split(run.batch) if len(batch) == run.batch]
         rate = rate_of(run, epoch)
         for batch in batches:
@@ -197,7 +208,11 @@ def train(run, train_images, test_images, progress=None, watch=None):
 
 
 def check(run, train_images, test_images):
-    """Raise `InputError` if the two splits do not fit each other or the run."""
+    """Raise `InputError` if the two splits do not fit each other or `run`.
+
+    train_images, test_images: `Images` or `folder.Photographs`: both splits need the same classes,
+    and the training split at least one batch.
+    """
     if train_images.classes != test_images.classes:
         raise InputError("classes", len(test_images.classes), "both splits need the same ones")
     if run.epochs and len(train_images) < run.batch:
@@ -205,15 +220,15 @@ def check(run, train_images, test_images):
 
 
 def finite(loss, epoch, run):
-    """Raise `DivergedError` if the loss of an epoch of `run` is not a number."""
+    """Raise `DivergedError` unless `loss`, that of `epoch` of `run`, is a finite number."""
     if not math.isfinite(loss):
         raise DivergedError(f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}")
 
 
 def rate_of(run, epoch):
-    """Return the learning rate of an epoch, counted from 1, before its decay within.
+    """Return the learning rate at the start of `epoch` (from 1), before the decay per iteration.
 
-    run: anything with lr and drops, which are those of `runs.Run`.
+    run: any object with the fields lr and drops of `runs.Run`.
     """
     if not run.drops:
         return run.lr
@@ -227,7 +242,11 @@ def _look(watch, iteration, view):
 
 
 def evaluate(model, pixels, labels, standardise, precision="float32"):
-    """Return predictions int64 (N,) as an array, and the mean cross-entropy."""
+    """Return the predicted labels, array int64 (N,), and the mean cross-entropy, a float.
+
+    model: maps network input to logits (N, K). pixels: uint8 (N, C, H, W); labels: int64 (N,), on
+    the same device. standardise: as in `View`. precision: name in `PRECISIONS`.
+    """
     size = EVALUATION_BATCH * (ON_GPU if pixels.is_cuda else 1)
     chunks = zip(pixels.split(size), labels.split(size), strict=True)
     return evaluate_chunks(model, chunks, standardise, precision)
@@ -235,7 +254,11 @@ def evaluate(model, pixels, labels, standardise, precision="float32"):
 
 @torch.no_grad()
 def evaluate_chunks(model, chunks, standardise, precision="float32"):
-    """Do the same for chunks (pixels, labels) of images, however they come."""
+    """Evaluate a model as `evaluate` does, on images that come in chunks.
+
+    model, standardise, precision: as in `evaluate`. chunks: iterable of (pixels, labels), so that
+    images need not fit in memory.
+    """
     model.eval()
     predictions, loss = [], 0.0
     for x, y in chunks:
@@ -248,9 +271,14 @@ def evaluate_chunks(model, chunks, standardise, precision="float32"):
 
 
 class Step:
-    """Take one optimiser step on a batch of row numbers, and return (summed loss, correct)."""
+    """One optimiser step on a batch of row numbers; calling it returns (summed loss, correct)."""
 
     def __init__(self, model, run, standardise, train_set):
+        """Put the training set and the optimiser of a run in place.
+
+        model: the network. run: its `runs.Run`. standardise: as in `View`. train_set: (images uint8
+        (N, C, H, W), labels int64 (N,)) on the device.
+        """
         self.model, self.run, self.standardise = model, run, standardise
         self.pixels, self.labels = train_set
         self.augmented, self.shape = run.augment != "none", self.pixels.shape[2:]
@@ -265,7 +293,7 @@ class Step:
         )  # fmt: skip
 
     def learning_rate(self, value):
-        """Set the rate of the next step: a number, or in place where a graph reads a tensor."""
+        """Set the rate of the next step to `value`: in place where a CUDA graph reads a tensor."""
         for group in self.optimiser.param_groups:
             if torch.is_tensor(group["lr"]):
                 group["lr"].fill_(value)
@@ -273,7 +301,7 @@ class Step:
                 group["lr"] = value
 
     def __call__(self, batch):
-        """Step on `batch`: int64 (B,) rows of the training set, or `augment.draw` of them."""
+        """Take a step on `batch`: int64 (B,) rows of the training set, or their `augment.draw`."""
         if self.augmented:
             x = augment.take(self.pixels, batch, self.run.augment, self.shape)
             y = self.labels[batch[:, 0]]
@@ -282,7 +310,11 @@ class Step:
         return self.learn(x, y)
 
     def learn(self, x, y):
-        """Step on images uint8 (B, C, H, W) and their labels int64 (B,)."""
+        """Take a step on images `x`, uint8 (B, C, H, W), and their labels `y`, int64 (B,).
+
+        Returns a tensor (2,): the summed loss and the number of correct predictions. It stays on
+        the device, so that no step waits for the GPU.
+        """
         x = self.standardise(x)
         self.optimiser.zero_grad(set_to_none=True)
         with autocast(x.device, self.run.precision):
@@ -295,9 +327,10 @@ class Step:
 
 
 class GraphedStep(Step):
-    """Replay the whole step as one CUDA graph: small networks are bound by kernel launches."""
+    """The whole step replayed as one CUDA graph, since kernel launches limit small networks."""
 
     def __init__(self, *arguments):
+        """Capture the step. arguments: those of `Step`."""
         super().__init__(*arguments)
         before = deepcopy(self.model.state_dict())
         self.batch = torch.arange(self.run.batch, device=self.pixels.device)
@@ -313,13 +346,15 @@ class GraphedStep(Step):
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.result = super().__call__(self.batch)
+        # The warm-up moved the weights and the optimiser's state. Both are reset in place,
+        # since the graph keeps their addresses.
         self.model.load_state_dict(before)
         for state in self.optimiser.state.values():
             for tensor in filter(torch.is_tensor, state.values()):
                 tensor.zero_()
 
     def __call__(self, batch):
-        """Step on `batch`, which must have the captured length."""
+        """Take a step on `batch`, which must have the captured length."""
         self.batch.copy_(batch)
         self.graph.replay()
         return self.result
@@ -335,9 +370,9 @@ def _step(model, run, standardise, train_set):
 
 
 def _resident(images, run, where, part):
-    """Return pixels uint8 (N, C, H, W), arranged once and for all, and labels, on the device.
+    """Return pixels uint8 (N, C, H, W), already degraded and arranged, and labels, on the device.
 
-    part: 0 for training and 1 for test images, which per-image arrangements keep apart.
+    part: 0 for training and 1 for test images, so that per-image arrangements differ between them.
     """
     images = datasets.channel(images, run.channels)
     pixels = degrade.apply(images.pixels, run.degradation)
@@ -348,11 +383,15 @@ def _resident(images, run, where, part):
 
 
 def _standardise(images, where):
-    """Return the map of uint8 pixels to zero mean and unit variance per training channel."""
+    """Return the function that maps uint8 pixels to zero mean and unit variance per channel.
+
+    The means and variances are those of the training images.
+    """
     mean, std = datasets.standardisation(images)
     if not std.all():
         raise InputError("data", images.name, "each channel of the training images must vary")
     mean, std = (torch.from_numpy(v).to(where)[:, None, None] for v in (mean, std))
+    # 255 is folded into the scale: two passes over the images instead of three.
     scale, shift = 1 / (255 * std), -mean / std
 
     def standardise(pixels):
@@ -363,5 +402,8 @@ def _standardise(images, where):
 
 
 def autocast(where, precision):
-    """Return the context in which a network computes in `precision` on the device `where`."""
+    """Return the context in which a network computes in `precision` on the `torch.device` `where`.
+
+    precision: name in `PRECISIONS`; float32 leaves the context without effect.
+    """
     return torch.autocast(where.type, torch.bfloat16, enabled=precision == "bfloat16")
