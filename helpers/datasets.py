@@ -1,8 +1,8 @@
 """Data sets as arrays in memory: one split is one `Images`.
 
-A data set is looked for, in this order: `<name>.npz` in the data folder (`DATA_DIR`); where no
-more is asked than it holds, the sample that comes with the project; torchvision's download into
-the data folder. What was used is said in `Images.source`; nothing is swapped silently.
+A data set is looked for in this order: `<name>.npz` in the data folder (`DATA_DIR`); the sample
+that comes with the project, if it has as many images as are asked for; torchvision's download into
+the data folder. `Images.source` names what was used; nothing is swapped silently.
 """
 
 import hashlib
@@ -31,10 +31,11 @@ TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-
 
 
 def load(name, split, size=None, sample=0):
-    """Load a split as `Images`; `size` keeps that many, class-balanced, drawn with seed `sample`.
+    """Load a split of a data set as `Images`.
 
-    name: mnist, fashion_mnist, cifar10 or photo_patches. split: train or test. Raises
-    `InputError` for bad arguments, for a damaged file, and where the data cannot be had.
+    name: mnist, fashion_mnist, cifar10 or photo_patches. split: train or test. size: number of
+    images to keep, class-balanced, None for all. sample: seed that draws them. Raises `InputError`
+    for bad arguments, a damaged file, and data that can neither be found nor downloaded.
     """
     one_of("data", name, NAMES)
     one_of("split", split, ("train", "test"))
@@ -48,21 +49,26 @@ def load(name, split, size=None, sample=0):
 
 
 def on_disk(name):
-    """Tell whether the whole data set lies in the data folder."""
+    """Return whether the whole data set `name` is in the data folder."""
     return (paths.data() / f"{name}.npz").exists()
 
 
 def standardisation(images):
-    """Return per-channel mean and standard deviation of pixels / 255, each float32 (C,)."""
+    """Return the mean and the standard deviation of pixels / 255 per channel, each float32 (C,).
+
+    images: `Images`. Both are computed in float64.
+    """
     mean = np.array([c.mean(dtype=np.float64) for c in images.pixels.swapaxes(0, 1)]) / 255
     std = np.array([c.std(dtype=np.float64) for c in images.pixels.swapaxes(0, 1)]) / 255
     return mean.astype(np.float32), std.astype(np.float32)
 
 
 def channel(images, which):
-    """Keep all channels (`all`) or one of an RGB image (`red`, `green`, `blue`).
+    """Return `images` (`Images`) with the channels that `which` names.
 
-    `rgb` gives a grey image three equal channels, and leaves one that has three as it is.
+    which: all; red, green or blue, one channel of an RGB image; or rgb, which repeats a grey image
+    three times and keeps an RGB image as it is. Raises `InputError` for a single colour of grey
+    images.
     """
     one_of("channels", which, ("all", "red", "green", "blue", "rgb"))
     if which == "all":
@@ -95,7 +101,7 @@ def _read_npz(path, keys):
             return [file[key] for key in keys]
     except KeyError as error:
         raise InputError("data file", str(path), f"it lacks the array {error}") from None
-    except Exception as error:  # what reading a damaged archive can raise is no closed list
+    except Exception as error:  # a damaged archive can raise almost anything
         raise InputError(
             "data file", str(path), f"it is damaged ({cause(error)}); delete it and try again"
         ) from None
@@ -118,7 +124,7 @@ def _checked(name, path, images, labels, source):
 
 
 def _balanced(images, size, sample):
-    """Keep `size` images, classes as equal as can be, in an order that the seed `sample` draws."""
+    """Keep `size` images, with classes as equal as possible, in an order drawn with `sample`."""
     if size > len(images):
         raise InputError("size", size, f"{images.name} has {len(images)} images in this split")
     order = np.random.default_rng(whole("sample", sample)).permutation(len(images))
@@ -127,15 +133,16 @@ def _balanced(images, size, sample):
     for label in range(len(images.classes)):
         here = labels == label
         rank[here] = np.arange(here.sum())
+    # First all images of rank 0, one per class, then of rank 1, and so on, until there are `size`
     kept = order[np.sort(np.argsort(rank, kind="stable")[:size])]
     return replace(images, pixels=images.pixels[kept], labels=images.labels[kept])
 
 
 def _download(name):
-    """Fetch a data set through torchvision's own addresses and write it as one npz file.
+    """Download a data set from torchvision's own addresses and write it as one npz file.
 
-    pooch checks each file's published hash before it gets its name, so that torchvision opens
-    (and, for CIFAR-10, unpickles) nothing that was not checked.
+    pooch checks the published hash of each file before giving it its name, so that torchvision
+    opens (and, for CIFAR-10, unpickles) only checked files.
     """
     from torchvision import datasets as torchvision
 
@@ -187,9 +194,10 @@ def _save_npz(path, arrays):
 
 @lru_cache(maxsize=16)
 def splits(name, train_size, test_size, sample=0):
-    """Load both splits once per process and return (train, test, their joint fingerprint).
+    """Load both splits, once per process, and return (train, test, their joint fingerprint).
 
-    sample: seed that draws the training images; the test images are always the same.
+    name: as in `load`. train_size, test_size: number of images, None for all. sample: seed that
+    draws the training images; the test images are always the same.
     """
     train, test = load(name, "train", train_size, sample), load(name, "test", test_size)
     joint = hashlib.sha256((train.fingerprint() + test.fingerprint()).encode()).hexdigest()
