@@ -1,4 +1,4 @@
-"""Evidence: the strongest records there are for an experiment, as a table."""
+"""Evidence: the strongest records available for an experiment, as a table."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from helpers import datasets, experiments, presets, queue, runs
 from helpers.errors import one_of
 
 PUBLISHED = ("paper", "long", "study")  # strongest first
-_looking = False  # whether missing records are left alone instead of made
+_looking = False  # whether missing records raise an error instead of being made
 
 
 class MissingError(LookupError):
-    """Say which records are missing, where none may be made."""
+    """Raised where records are missing and must not be made; the message says which."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Hold the records behind a claim.
+    """The records behind a claim.
 
-    preset: their scale. frame: a row per run and epoch (`table`). missing: runs by which stronger
-    evidence falls short. first: seeds of the first stage, which alone say how much seeds vary; 0
-    without seeds.
+    preset: the scale of the records. frame: one row per run and epoch (`table`). missing: {preset:
+    number of missing runs} of the stronger presets that are incomplete. first: number of seeds of
+    the first stage, which alone measure how much seeds vary; 0 without seeds.
     """
 
     preset: str
@@ -32,32 +32,32 @@ class Evidence:
     first: int = 0
 
     def last(self, frame=None):
-        """Return the rows of the last epoch of each run, of all runs or of those in `frame`."""
+        """Return the rows of each run's last epoch, from `frame` or, for None, from all rows."""
         frame = self.frame if frame is None else frame
         return frame[frame.epoch == frame.groupby("key").epoch.transform("max")]
 
     def best(self):
-        """Return the rows of each run's best epoch on the test set, as the papers report."""
+        """Return the rows of each run's best epoch on the test set, as the papers report it."""
         return self.frame.loc[self.frame.groupby("key").test_accuracy.idxmax()]
 
     def rows(self, data):
-        """Return the rows on a data set; photo patches stand in for a missing CIFAR-10."""
+        """Return the rows on the data set `data`; photo patches replace a missing CIFAR-10."""
         return self.frame[self.frame.data == self._used(data)]
 
     def scale(self, data):
-        """Return the preset, and what stands in for `data` if something does."""
+        """Return the preset, followed by the title of the data that replace `data` if they do."""
         used = self._used(data)
         return self.preset if used == data else f"{self.preset}, {datasets.TITLES[used]}"
 
     def title(self, data):
-        """Return what to call a data set in a figure: the name of what was used."""
+        """Return the title of the data set `data` for a figure: that of the data really used."""
         return datasets.TITLES[self._used(data)]
 
     def _used(self, data):
         return data if (self.frame.data == data).any() else "photo_patches"
 
     def note(self, data=None):
-        """Return a line that says what the evidence is, on one data set or on all."""
+        """Return a line that describes the evidence on the data set `data`, or on all for None."""
         frame = self.frame if data is None else self.rows(data)
         epochs, images = frame.epoch.max(), frame.train.max()
         widths = [f"{width:g}" for width in sorted(frame.width.dropna().unique())]
@@ -72,7 +72,7 @@ class Evidence:
 
 @contextmanager
 def looking():
-    """Keep whatever asks for evidence from training; missing records raise `MissingError`."""
+    """Turn training off within the block: missing records raise `MissingError`."""
     global _looking
     before, _looking = _looking, True
     try:
@@ -83,16 +83,24 @@ def looking():
 
 @lru_cache(maxsize=128)
 def of(paper, name, preset):
-    """Return the `Evidence` of an experiment, a name in the `GRIDS` of its paper, read once."""
+    """Return the `Evidence` of an experiment, read once per process; see `gather`.
+
+    paper: its key. name: an experiment in the `GRIDS` of that paper. preset: name in
+    `presets.PRESETS`.
+    """
     return gather(experiments.PAPERS[paper].GRIDS[name], preset)
 
 
 def together(paper, names, preset):
-    """Return the `Evidence` of several experiments, all of the strongest scale that all have."""
+    """Return a list with the `Evidence` of several experiments, at their strongest common scale.
+
+    paper: its key. names: experiments in its `GRIDS`. preset: name in `presets.PRESETS`, at which
+    the experiments are run if they share no published scale.
+    """
     found = [of(paper, name, preset) for name in names]
     if len({one.preset for one in found}) == 1:
         return found
-    there = [one.preset for one in found if len(one.frame)]  # the others have no runs at the preset
+    there = [one.preset for one in found if len(one.frame)]  # without rows: no runs at the preset
     weakest = max(
         (PUBLISHED.index(p) if p in PUBLISHED else len(PUBLISHED) for p in there), default=0
     )
@@ -105,21 +113,26 @@ def together(paper, names, preset):
 
 @lru_cache(maxsize=128)
 def at(paper, name, preset):
-    """Return the `Evidence` of an experiment at the preset itself; train what is missing."""
+    """Return the `Evidence` of an experiment at `preset` itself; missing runs are trained.
+
+    paper: its key. name: an experiment in its `GRIDS`. Raises `MissingError` within `looking`.
+    """
     return _made(experiments.PAPERS[paper].GRIDS[name], preset, {})
 
 
 def gather(experiment, preset):
-    """Return the strongest `Evidence` of `experiment` that is published whole.
+    """Return the strongest `Evidence` of `experiment` that is published completely.
 
-    Where nothing is, the experiment is run at `preset`. Published seeds beyond the first stage
-    count as far as they are whole: every run of a seed, and every seed before it.
+    experiment: function of a preset to its runs. preset: where nothing is published completely, the
+    experiment is run at this preset. Beyond the first stage, published seeds count as long as they
+    are complete: every run of a seed, and of every seed before it. Raises `InputError` for an
+    unknown preset, and `MissingError` within `looking`.
     """
     one_of("preset", preset, presets.PRESETS)
     missing = {}
     for strong in PUBLISHED[: 1 + PUBLISHED.index(preset) if preset in PUBLISHED else None]:
         wanted, found = published(experiment, strong)
-        if found and all(found):  # not every experiment is there at every scale
+        if found and all(found):  # not every experiment has runs at every scale
             return _evidence(experiment, strong, wanted, found, missing)
         if strong != preset:
             missing[strong] = found.count(None)
@@ -127,7 +140,7 @@ def gather(experiment, preset):
 
 
 def _made(experiment, preset, missing):
-    """Return the `Evidence` of the runs at a preset; train what is missing."""
+    """Return the `Evidence` of an experiment's runs at `preset`; train those without a record."""
     wanted = experiment(preset)
     if _looking:
         found = [runs.find_published(run) for run in wanted]
@@ -152,9 +165,10 @@ def _evidence(experiment, scale, wanted, found, missing):
 
 
 def published(experiment, preset):
-    """Return the runs of an experiment at a preset and their published records, None for a gap.
+    """Return an experiment's runs at `preset` and their published records, None for each gap.
 
-    These are the first stage's, and those of all further seeds that are whole.
+    experiment: function of a preset to its runs. The runs are those of the first stage, and of all
+    further seeds that are complete.
     """
     wanted = experiment(preset)
     found = {run.key(): runs.find_published(run) for run in wanted}
@@ -170,7 +184,11 @@ def published(experiment, preset):
 
 
 def table(wanted, found):
-    """Return a row per run and epoch: what was run, and the epoch's metrics."""
+    """Return a `DataFrame` with a row per run and epoch: the run's configuration and the metrics.
+
+    wanted: the runs. found: their records, in the same order. Without epochs a run has one row,
+    epoch 0.
+    """
     rows = []
     for run, record in zip(wanted, found, strict=True):
         about = {
