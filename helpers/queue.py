@@ -1,4 +1,4 @@
-"""A resumable queue of runs: one single-threaded process a core, one run at a time on a GPU."""
+"""A resumable queue of runs: one single-threaded process per core, one run at a time on a GPU."""
 
 import multiprocessing
 import os
@@ -16,18 +16,22 @@ from helpers import frozen, runs
 
 
 def results(wanted, workers=None, folder=None):
-    """Return the records of `wanted` runs, in order; those without one are trained now.
+    """Return the records of the runs `wanted`, in their order; train those without one.
 
-    workers: processes, by default one a core (one on a GPU). folder: where new records go, by
-    default the local ones. Each record is written when its run ends, so that an interruption
-    costs the runs in progress and no more.
+    workers: number of processes, by default one per core, or one on a GPU. folder: where new
+    records go, by default that of local records. Each record is written when its run ends, so an
+    interruption loses only the runs in progress.
     """
     train_missing(wanted, workers, folder)
     return [runs.find(run) for run in wanted]
 
 
 def train_missing(wanted, workers=None, folder=None, seconds=None):
-    """Train what has no record yet; return how many runs are left when `seconds` have passed."""
+    """Train the runs that have no record; return how many are left.
+
+    wanted: the runs. workers, folder: as in `results`. seconds: no run starts after this time, None
+    for no limit.
+    """
     missing = list({run.key(): run for run in wanted if runs.find(run) is None}.values())
     if not missing:
         return 0
@@ -44,7 +48,7 @@ def train_missing(wanted, workers=None, folder=None, seconds=None):
 
 
 def default_workers():
-    """Return how many runs this machine should train at once."""
+    """Return how many runs this machine should train at once: one per core, or one on a GPU."""
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
@@ -57,6 +61,7 @@ def _in_process(missing, _, folder, until):
 
 
 def _in_pool(missing, workers, folder, until):
+    # A forked child would inherit PyTorch's threads and CUDA context in an unusable state.
     spawn = multiprocessing.get_context("spawn")
     waiting, active = list(missing), {}
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker) as pool:
@@ -74,7 +79,7 @@ def _in_pool(missing, workers, folder, until):
                 run = active.pop(done)
                 done.result()
                 yield run
-                if time.monotonic() < until and waiting:  # not before one ends, for the limit
+                if time.monotonic() < until and waiting:  # none starts past the limit
                     hand_out()
         except BaseException:
             for child in multiprocessing.active_children():
@@ -83,9 +88,9 @@ def _in_pool(missing, workers, folder, until):
 
 
 def _next(waiting, active):
-    """Take out the first run that has another training than those in progress, or else the first.
+    """Remove and return the first run whose training is not in progress, or else the first of all.
 
-    Runs that differ in what they look at share one training, and wait for one another.
+    Runs that differ only in their observers share one training and would wait for one another.
     """
     busy = {run.training_key() for run in active}
     place = (k for k, run in enumerate(waiting) if run.training_key() not in busy)
@@ -95,15 +100,15 @@ def _next(waiting, active):
 def _execute(run, folder, statements):
     """Train `run` and return nothing.
 
-    A record is longer than a pipe takes at once: a worker that is ended while it sends one leaves
-    the other end waiting for the rest.
+    A record is too long for a pipe to take at once: if a worker were killed while it sent one, the
+    parent would wait for the rest for ever.
     """
     runs.execute(run, folder, statements)
 
 
 @contextmanager
 def _deaf():
-    """Hold Ctrl-C back; a worker started now inherits that, also while it imports."""
+    """Block Ctrl-C within the block; workers started there inherit this, even while they import."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -112,7 +117,7 @@ def _deaf():
 
 
 def _worker():
-    """Leave Ctrl-C to the parent, and end when it is gone, however it ended."""
+    """Leave Ctrl-C to the parent, and exit when the parent is gone, however it ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
