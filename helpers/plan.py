@@ -1,10 +1,11 @@
-"""The plan: which trainings decide most statements in an hour.
+"""The plan: which trainings decide most statements per hour.
 
-How many seeds a statement needs follows from Stein's two-stage procedure (1945). The seeds of the
-first stage say how much seeds vary, and nothing else of them is looked at: n is the number at which
-the interval is no wider than the statement's resolution. Such an interval either excludes 0 or lies
-within the resolution, so an order is decided whatever the truth is. It keeps its coverage although
-n was chosen after a look: the spread is that of the first stage alone, with its degrees of freedom.
+Stein's two-stage procedure (1945) gives the number of seeds n that a statement needs. We use the
+seeds of the first stage only to estimate how much seeds vary, and choose n so that the interval is
+no wider than the statement's resolution. Such an interval either excludes 0 or lies within the
+resolution, so an order is decided in every case. The interval keeps its coverage although n was
+chosen after a look at the data, because the spread is that of the first stage alone, with its
+degrees of freedom.
 """
 
 import math
@@ -34,8 +35,8 @@ from helpers import (
 from helpers.errors import InputError
 
 FIRST = paths.CLAIMS / "first.yml"
-PRESET = "long"  # the scale that is planned for
-MOST = 200  # seeds; what needs more is out of reach
+PRESET = "long"  # the scale that the plan extends
+MOST = 200  # seeds; a statement that needs more is out of reach
 JUDGED = ("order", "same", "trend")
 REACHED = "it has the seeds that it needs: undecided stands"
 NOTHING = "no seed is left that can be compared"
@@ -44,11 +45,11 @@ ALONE = "its test images alone leave the interval wider than the resolution"
 
 @dataclass(frozen=True)
 class Need:
-    """Hold what an undecided statement needs.
+    """What an undecided statement needs.
 
-    name: `row/statement`. label: its verdict now. scale: the preset that is extended. parts:
-    ((paper, experiment), ...). now, needed: seeds, None for `needed` where no number decides; why:
-    then the reason.
+    name: `row/statement`. label: its verdict now. scale: the preset to extend. parts: its
+    experiments, ((paper, experiment), ...). now, needed: numbers of seeds; `needed` is None where
+    no number decides, and `why` then gives the reason.
     """
 
     name: str
@@ -62,11 +63,11 @@ class Need:
 
 @dataclass(frozen=True)
 class Step:
-    """Hold one step of the plan: experiments brought to a number of seeds.
+    """One step of the plan: experiments brought to a number of seeds.
 
-    scale: preset. parts: ((paper, experiment), ...). seeds: that they have then. hours: of one
-    core, nan where no record says how long such a run takes. decides: names of the statements that
-    have their number of seeds then and had not before. runs: that are missing.
+    scale: preset. parts: ((paper, experiment), ...). seeds: their number of seeds after the step.
+    hours: time on one core, nan where no record says how long such a run takes. decides: names of
+    the statements that reach their number of seeds with this step. runs: the missing runs.
     """
 
     scale: str
@@ -78,16 +79,18 @@ class Step:
 
     @property
     def value(self):
-        """Statements decided per core-hour; 0 where the hours are not known."""
+        """Statements decided per core-hour, 0 where the hours are unknown."""
         return 0.0 if math.isnan(self.hours) else len(self.decides) / max(self.hours, 1e-6)
 
 
 def needed(values, resolution, first, floor=0.0, shared=None):
     """Return the number of repeats at which an interval is no wider than the resolution.
 
-    values: (n,), or (n, k) for comparisons of which the widest counts. first: repeats of the first
-    stage; with fewer values than that, it is what is needed. floor, shared: standard errors from
-    the test images, see `rules.interval`, one or (k,). None where those alone are wider.
+    values: effects (n,), or (n, k) for k comparisons, of which the widest interval counts.
+    resolution: the smallest effect that matters. first: repeats of the first stage; with fewer
+    values than that, it is returned. floor, shared: standard errors from the test images, see
+    `rules.interval`, a number or (k,). Returns None where these alone make the interval wider.
+    (Stein 1945.)
     """
     values = np.asarray(values, float).reshape(len(values), -1)
     if len(values) < first:
@@ -101,13 +104,15 @@ def needed(values, resolution, first, floor=0.0, shared=None):
     spread = values[:first].std(axis=0, ddof=1)
     student = stats.t.ppf(1 - rules.TAIL, first - 1) * spread.max()
     least = max((student / widest) ** 2, (np.maximum(spread, floor) ** 2 / left).max())
+    # Rounding may put a whole number just above itself, which would cost one seed more.
     return max(first, math.ceil(least - 1e-9))
 
 
 def needs(preset=PRESET, papers=claims.PAPERS):
     """Return the `Need` of every statement that is undecided at a preset, or not run there.
 
-    Trains nothing. A statement whose experiment was not run at the preset needs its first stage.
+    preset: name in `presets.PRESETS`. papers: their keys. Trains nothing. A statement whose
+    experiment was not run at the preset needs its first stage.
     """
     with evidence.looking():
         return [
@@ -121,7 +126,7 @@ def needs(preset=PRESET, papers=claims.PAPERS):
 
 
 def _need(paper, row, statement, preset):
-    """Return the `Need` of a statement, None where it is decided."""
+    """Return the `Need` of a statement, None if it is decided."""
     name, parts = f"{row}/{statement['id']}", _parts(statement, paper)
     try:
         finding = verdicts.single(row, statement, preset)
@@ -148,7 +153,7 @@ def _need(paper, row, statement, preset):
     floor, shared = verdicts.floor_of(statement, measured, pairs), measured.shared
     if statement["rule"] == "trend":
         values = values[:, :-1] - values[:, 1:]
-        # the last of several floors is that of the ends
+        # the steps decide here; the last of several floors is that of the ends
         floor, shared = (own if np.ndim(own) == 0 else own[:-1] for own in (floor, shared))
     least = needed(values, statement["resolution"], first, floor, shared)
     if least is None:
@@ -168,10 +173,10 @@ def _grid(part):
 
 
 def steps(found):
-    """Return the plan, a list of `Step`: what decides most statements per core-hour first.
+    """Return the plan, a list of `Step`: what decides most per core-hour comes first.
 
-    Before that come first stages of the experiments in claims/first.yml, in the order there. found:
-    of `needs`. Seeds that one step brings are there for the next ones.
+    found: list of `Need`, from `needs`. First stages of the experiments in claims/first.yml come
+    before all others, in the order of that file. Later steps can use the seeds of earlier ones.
     """
     left = [need for need in found if need.needed is not None]
     first = [experiments.split(name, "") for name in yaml.safe_load(FIRST.read_text())]
@@ -190,7 +195,7 @@ def steps(found):
 
 
 def _turn(step, first):
-    """Return where a first stage stands among those that come before all other steps."""
+    """Return the place of a first stage in claims/first.yml; other steps come after its end."""
     stages = (experiments.first_stage(_grid(part), step.scale) for part in step.parts)
     places = [first.index(part) for part in step.parts if part in first]
     if len(places) < len(step.parts) or step.seeds > max(1, *stages):
@@ -213,15 +218,16 @@ def _step(scale, parts, seeds, left, have, done):
 
 
 def _runs(grid, scale, seeds):
-    """Return the runs of an experiment with so many seeds; of one without seeds, all there are."""
+    """Return an experiment's runs with so many seeds, or all its runs if it takes no seeds."""
     return grid(scale, seeds=seeds) if experiments.takes_seeds(grid) else grid(scale)
 
 
 def seconds(run):
-    """Return about how long a run takes on one core, from published records.
+    """Return roughly how many seconds `run` takes on one core, from published records.
 
-    From records of the same arm, or else from the time that an image takes in an epoch: of the same
-    network on the same data, or of the same kind of network. nan where there is no such record.
+    The estimate is the median of the same arm. Without records of it, it is the time per image and
+    epoch of the same network on the same data, or else of the same kind of network; nan without
+    any.
     """
     same, network, kind, whole = _durations()
     if arm(run) in same:
@@ -232,7 +238,7 @@ def seconds(run):
 
 
 def core_hours(preset=PRESET):
-    """Return how long everything at a preset takes, {model: hours of one core}, the longest first.
+    """Return how long everything at `preset` takes, {model: hours of one core}, the longest first.
 
     Runs whose time no record tells are left out.
     """
@@ -249,9 +255,9 @@ def core_hours(preset=PRESET):
 
 @lru_cache(maxsize=1)
 def _durations():
-    """Return median seconds {arm: a run}, {(data, model, size): an image} and {model: an image}.
+    """Return median seconds {arm: per run}, {(data, model, size): per image}, {model: per image}.
 
-    Last, how many images train where a run takes a whole data set: {data, or model: images}.
+    A fourth dict gives the number of training images of whole data sets, {data, or model: images}.
     """
     groups = tuple(defaultdict(list) for _ in range(4))
     for path in paths.RESULTS.glob("*/*-*.json"):
@@ -259,7 +265,7 @@ def _durations():
             continue
         try:
             run = runs.Run(**record["run"])
-        except (TypeError, InputError):  # of a detector, or of an experiment that is gone
+        except (TypeError, InputError):  # a detector's record, or that of a deleted experiment
             continue
         spent, images = (
             record["provenance"]["seconds"],
@@ -276,12 +282,12 @@ def _durations():
 
 
 def _size(run):
-    """Return the arguments that make a network large."""
+    """Return the arguments that decide how large a network is."""
     return tuple(run.model_args.get(name) for name in ("width", "units", "depth", "name"))
 
 
 def arm(run):
-    """Return what a run is but for its seeds, as one text."""
+    """Return the configuration of `run` without its seeds, as text that names its arm."""
     fields = {k: v for k, v in run.spec().items() if k not in ("seed", "sample")}
     for name in ("arrangement", "degradation"):
         if name in fields:
@@ -290,7 +296,10 @@ def arm(run):
 
 
 def table(found, plan):
-    """Return the plan as lines of text: its steps, then what no number of seeds decides."""
+    """Return the plan as lines of text: its steps, then what no number of seeds decides.
+
+    found, plan: lists of `Need` and `Step`, as from `make`.
+    """
     lines, total, by_name = [], 0.0, {need.name: need for need in found}
     for number, step in enumerate(plan, 1):
         total += step.hours
@@ -319,17 +328,22 @@ def _title(step):
 
 
 def make(preset=PRESET, papers=claims.PAPERS):
-    """Return (`needs`, `steps`) of the records that are there now."""
+    """Return (`needs`, `steps`) from the records available now.
+
+    preset: name in `presets.PRESETS`. papers: their keys.
+    """
     found = needs(preset, papers)
     return found, steps(found)
 
 
 def carry_out(hours, workers=None, preset=PRESET, papers=claims.PAPERS, say=print):
-    """Train what the plan names, in its order, and publish it; return how many runs are left.
+    """Train the runs of the plan in its order and publish them; return how many runs are left.
 
-    hours: no run is started after this time. When a first stage is complete, what follows from it
-    is planned and trained too. An interruption costs the runs in progress: call it again. say:
-    told each step when it begins.
+    hours: no run starts after this time. workers: number of processes, None for
+    `queue.default_workers`. preset: name in `presets.PRESETS`. papers: their keys. say: called with
+    a line of text when a step begins. When the plan is done, it is made again and goes on, since
+    first stages show what else is needed. An interruption loses only the runs in progress: call it
+    again.
     """
     until = time.monotonic() + 3600 * hours
     while True:
@@ -347,7 +361,7 @@ def carry_out(hours, workers=None, preset=PRESET, papers=claims.PAPERS, say=prin
 
 
 def _fresh(preset, papers):
-    """Return `steps`, planned in a process of its own: what was read in this one is older."""
+    """Return `steps`, planned in a new process, since this one caches the records it has read."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         return pool.submit(make, preset, papers).result()[1]
