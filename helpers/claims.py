@@ -1,4 +1,4 @@
-"""Claims: what a paper says, what each statement is about, and the verdict that records give it."""
+"""Claims: what a paper says, what each statement is about, and the verdict the records give it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SHARED = (
     "precondition",
     "open",
     "after",
-)  # by a row's statements
+)  # fields that a row's statements share
 AUDIT = "its rule, with the resolution, is from the audit of November 2026, which had seen them."
 AFTER = {
     "rule": f"The statement is older than its records; {AUDIT}",
@@ -38,16 +38,16 @@ AFTER = {
 
 
 class Measurement(NamedTuple):
-    """Hold what was measured for one statement.
+    """What was measured for one statement.
 
-    values: one number for each independent repeat (n,); (n, k) for k comparisons that must all
-    hold, (n, levels) for a trend, one number for `exact` and `misprint`, a dict of any of them
-    where the paper prints several; None where nothing could be measured. scale: the preset of the
-    evidence and what stands in for missing data; where values is None, what is needed. floor:
-    standard error that the test images alone give, one for all comparisons or one each, as
+    values: one number per independent repeat (n,); (n, k) for k comparisons that must all hold; (n,
+    levels) for a trend; one number for `exact` and `misprint`; a dict of any of these where the
+    paper prints several figures; None if nothing could be measured. scale: the preset of the
+    evidence, with the data that replace missing ones; if values is None, what is needed. floor:
+    standard error that the test images alone cause, one for all comparisons or one each, as
     `rules.order` and `rules.trend` take it; None to take it from the evidence. names: of the
-    comparisons or levels. parts: {name: values (n,)} of the networks or families that values
-    are a mean over. shared: see `rules.interval`, as many as floors; None for its default.
+    comparisons or levels. parts: {name: values (n,)} of the networks or families over which
+    `values` is a mean. shared: see `rules.interval`, as many as floors; None for its default.
     """
 
     values: object
@@ -60,15 +60,15 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold the verdict on one statement.
+    """The verdict on one statement.
 
-    verdict: in `VERDICTS`. why: what decided. estimate, low, high: the effect that decided and its
-    95 % interval, None where there is none; a share where `unit` is "%" or begins with "points".
-    at: which of several comparisons that is, in words. overall: of a trend, the same of its ends.
-    n: independent repeats behind it. preset: the scale of the evidence. about: in `ABOUT`. repeats:
-    in `REPEATS`. grade: in `GRADES`, "" where nothing was judged. after: a key of `AFTER`, "" where
-    statement and rule are older than the records. parts: {name: (mean, low, high)} of what is
-    pooled.
+    says: the statement. verdict: in `VERDICTS`. why: what decided. estimate, low, high: the
+    deciding effect and its 95 % interval, None where there is none; a share if `unit` is "%" or
+    begins with "points". at: which of several comparisons decided, in words. overall: (estimate,
+    low, high) of the ends of a trend. n: independent repeats behind the effect. preset: the scale
+    of the evidence. about: in `ABOUT`. repeats: in `REPEATS`. grade: in `GRADES`, "" if nothing was
+    judged. after: a key of `AFTER`, "" if statement and rule are older than the records. parts:
+    ((name, (mean, low, high)), ...) of what is pooled.
     """
 
     says: str
@@ -95,12 +95,12 @@ class Finding:
 
     @property
     def label(self):
-        """The verdict as it is shown: one at grade C is a preview."""
+        """The verdict as shown: at grade C it is a preview."""
         preview = self.grade == "C" and self.judged
         return f"preview: {self.verdict}" if preview else self.verdict
 
     def measured(self):
-        """Return the effect with n and interval as one short text."""
+        """Return the effect with its interval and n as one short text."""
         if self.estimate is None:
             return "–"
         text = self.shown(self.estimate, self.low, self.high)
@@ -114,7 +114,7 @@ class Finding:
         return f"{text}, n = {self.n} {self.repeats}".rstrip()
 
     def shown(self, estimate, low=None, high=None):
-        """Return an estimate with its interval, shares in per cent."""
+        """Return `estimate` with its interval from `low` to `high` as text, shares in per cent."""
         share = self.unit.startswith(("points", "%"))
         estimate, low, high = (
             None if value is None else f"{100 * value:z.1f}" if share else f"{value:z.3g}"
@@ -126,11 +126,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class RowVerdict:
-    """Hold the verdict on a row.
+    """The verdict on a row.
 
-    verdict: in `VERDICTS`. about: "paper", or "substitute" where no statement of the paper was run
-    on what the paper speaks of. grade: the weakest of the statements that decided, "" where none
-    was run. holds, judged, stated: statements that hold, that were judged, and that there are.
+    verdict: in `VERDICTS`. about: "paper", or "substitute" if no statement of the paper was run on
+    what the paper is about. grade: the weakest of the statements that decided, "" if none was run.
+    holds, judged, stated: numbers of statements that hold, that were judged, and that exist.
     """
 
     verdict: str
@@ -142,7 +142,7 @@ class RowVerdict:
 
     @property
     def column(self):
-        """Where the row is counted: its verdict, or apart as a substitute or a preview."""
+        """Where the row is counted: under its verdict, or apart as a substitute or a preview."""
         if self.verdict == "not run":
             return "not run"
         if self.about == "substitute":
@@ -151,14 +151,14 @@ class RowVerdict:
 
     @property
     def label(self):
-        """The verdict as it is shown."""
+        """The verdict as shown."""
         apart = ["substitute"] * (self.about == "substitute")
         apart += ["preview"] * (self.grade == "C")
         return f"{', '.join(apart)}: {self.verdict}" if apart else self.verdict
 
     @property
     def count(self):
-        """How many of the statements that were judged hold, in words."""
+        """How many of the judged statements hold, in words."""
         return f"{self.holds} of {self.judged} hold" if self.judged else ""
 
     def __str__(self):
@@ -167,7 +167,7 @@ class RowVerdict:
 
 @lru_cache(maxsize=len(PAPERS))
 def paper(key):
-    """Return claims/<key>.yml as a dict with `title` and `rows`."""
+    """Return claims/<key>.yml as a dict with `title` and `rows`; `key`: in `PAPERS`."""
     one_of("paper", key, PAPERS)
     return read(f"{key}.yml")
 
@@ -175,7 +175,7 @@ def paper(key):
 def read(name):
     """Return the content of the file `name` in claims/.
 
-    libyaml, where PyYAML has it, takes a tenth of the time, which every notebook pays.
+    We use libyaml if PyYAML has it: it takes a tenth of the time, which every notebook pays.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load((paths.CLAIMS / name).read_text(), Loader=loader)
@@ -183,7 +183,10 @@ def read(name):
 
 @lru_cache(maxsize=256)
 def row(identity):
-    """Return (paper key, row) of a row's id, such as `ivan-table1`."""
+    """Return (paper key, row) of the row whose id is `identity`, such as `ivan-table1`.
+
+    Raises `InputError` for an unknown id.
+    """
     for key in PAPERS:
         for candidate in paper(key)["rows"]:
             if candidate["id"] == identity:
@@ -192,9 +195,10 @@ def row(identity):
 
 
 def statements(identity):
-    """Return the statements of a row, each whole: what the row says of all of them is filled in.
+    """Return the statements of a row as complete dicts, with the row's shared fields filled in.
 
-    Each printed number of the row is a statement of its own, with `printed` and `key`.
+    identity: the row's id. Each printed number of the row is a statement of its own, with the
+    additional fields `printed` and `key`.
     """
     _, entry = row(identity)
     shared = {k: entry[k] for k in SHARED if k in entry}
@@ -211,12 +215,12 @@ def statements(identity):
 
 
 def judge(statement, measurement, first=None, grade=""):
-    """Apply a statement's rule to what was measured; return a `Finding`.
+    """Apply a statement's rule to a measurement; return a `Finding`.
 
-    statement: dict with `says`, `rule` and the rule's arguments. measurement: a `Measurement`, or
-    as much of one as there is, (values, scale). first: repeats that chose n, see `rules.interval`.
-    grade: of the evidence. A rule marked `scale: paper`, as every `number`, is applied to evidence
-    of that scale only.
+    statement: dict with `says`, `rule` and the rule's arguments. measurement: a `Measurement` or
+    its first fields, (values, scale). first: repeats that chose n, see `rules.interval`. grade:
+    that of the evidence. A rule marked `scale: paper`, and every `number`, is applied to evidence
+    of that scale only. Raises `InputError` for an unknown rule.
     """
     rule = one_of("rule", statement["rule"], rules.RULES)
     values, scale, floor, names, parts, shared = Measurement(*measurement)
@@ -248,7 +252,7 @@ def judge(statement, measurement, first=None, grade=""):
 
 
 def _place(rule, at, names):
-    """Return which comparison decided, in words."""
+    """Return in words which comparison decided."""
     if at is None:
         return ""
     if rule == "trend":
@@ -258,10 +262,10 @@ def _place(rule, at, names):
 
 
 def together(findings):
-    """Return the `RowVerdict` of a row's findings.
+    """Return the `RowVerdict` of a row, from the list of its `Finding`, `findings`.
 
-    The paper's own statements decide, on what the paper speaks of; where none of them was run, the
-    substitutes do. What is ours decides nothing.
+    The paper's own statements, on what the paper is about, decide. If none of them was run, the
+    substitutes decide. Our own statements never do.
     """
     for about in ("paper", "substitute"):
         stated = [finding for finding in findings if finding.about == about]
