@@ -1,8 +1,8 @@
 """Rules: what a statement's repeats must show before it counts as true, or as contradicted.
 
-Values are effects, one for each independent repeat: (n,), or (n, k) where a statement makes k
-comparisons that must all hold. Nothing here knows a paper, a record or a file; `helpers.planted`
-measures how often each rule errs.
+Values are effects, one per independent repeat: (n,), or (n, k) where a statement makes k
+comparisons that must all hold. The rules know no paper, record or file; `helpers.planted` measures
+how often each of them errs.
 """
 
 import math
@@ -14,7 +14,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2  # what an interval leaves out at each end
-ALIKE = 6  # so many coins fall alike in fewer than 5 % of throws
+ALIKE = 6  # six coins all fall alike in fewer than 5 % of throws
 # Of the variance that test images give a difference of two kinds of networks, the share that is the
 # same for all seeds. Measured where records keep every answer: .14 to .44, and under .05 between
 # variants of one network.
@@ -26,10 +26,10 @@ class Answer:
     """What a rule found.
 
     verdict: reproduced, not reproduced, undecided or paper in error. says: the answer in words,
-    such as "larger" or "no difference". why: the reason, as one line. estimate, low, high: the
-    effect that decided and its interval, None where there is none. n: repeats. at: the number of
-    the comparison that decided, None where there is only one. overall: of a trend, the first level
-    minus the last with its interval.
+    such as "larger" or "no difference". why: the reason, in one line. estimate, low, high: the
+    deciding effect and its interval, None where there is none. n: repeats. at: the number of the
+    deciding comparison, None if there is only one. overall: for a trend, (estimate, low, high) of
+    the first level minus the last.
     """
 
     verdict: str
@@ -44,19 +44,19 @@ class Answer:
 
 
 def interval(values, confidence=CONFIDENCE, first=None, floor=0.0, shared=None):
-    """Return mean, low and high of the interval of a mean, floats.
+    """Return the mean and the low and high end of its confidence interval, three floats.
 
-    values: (n,), n >= 1, one an independent repeat. first: how many of them chose n (Stein 1945):
-    they alone give the spread, with first - 1 degrees of freedom, so that the coverage holds
-    although n was chosen after a look at them; by default all. floor: standard error that the test
-    images alone give one repeat; repeats cannot vary by less but for luck. shared: the part of it
-    that is the same in all repeats, since they share their images: more repeats do not lower it.
-    By default it has SHARED of the variance. The interval is never narrower than the normal one
-    with these errors.
+    values: (n,), n >= 1, one per independent repeat. confidence: the coverage, from 0 to 1. first:
+    how many repeats chose n (Stein 1945), by default all. They alone give the spread, with first -
+    1 degrees of freedom, so the coverage holds although n was chosen after a look at them. floor:
+    standard error that the test images alone give one repeat; repeats vary by less only by luck.
+    shared: the part of this error that is the same in all repeats because they share their test
+    images; more repeats do not lower it. By default it has SHARED of the variance. The interval is
+    never narrower than the normal one with these errors.
 
-    Where all repeats agree to the last digit their spread says nothing. Fewer than ALIKE of them
-    leave the interval open; of more, a share of 1 - 0.025^(1/n) may still differ (Clopper and
-    Pearson 1934), and the interval allows it twice the mean.
+    If all repeats agree to the last digit, their spread says nothing. With fewer than ALIKE repeats
+    the interval is then infinite; with more, a share of 1 - 0.025^(1/n) may still differ (Clopper
+    and Pearson 1934), and the interval allows twice the mean for it.
     """
     values = np.asarray(values, float)
     mean, n = float(values.mean()), len(values)
@@ -87,7 +87,10 @@ def _normal(level):
 
 
 def share(flags, method="wilson"):
-    """Return a share and its 95 % interval, from flags (n,); method: wilson, or exact."""
+    """Return a share and the low and high end of its 95 % interval, three floats.
+
+    flags: bool (n,). method: wilson, or exact (Clopper and Pearson).
+    """
     flags = np.asarray(flags, bool)
     found = stats.binomtest(int(flags.sum()), len(flags))
     low, high = found.proportion_ci(CONFIDENCE, method=method)
@@ -95,21 +98,22 @@ def share(flags, method="wilson"):
 
 
 def test_set_error(accuracy, images):
-    """Return the standard error of an accuracy (share) that comes from so many test images.
+    """Return the standard error of an accuracy that its test images cause (binomial).
 
-    It is also that of the difference of two networks on the same images if being right correlates
-    by 1/2 between them. In the records that keep every answer it correlates by .2 to .7.
+    accuracy: from 0 to 1. images: number of test images. It is also that of the difference of two
+    networks on the same images if their being right correlates by 1/2. In the records that keep
+    every answer it correlates by .2 to .7.
     """
     return float(np.sqrt(accuracy * (1 - accuracy) / images))
 
 
 def order(values, resolution, first=None, floor=0.0, shared=None):
-    """Judge "A is larger than B", from differences A - B.
+    """Judge "A is larger than B"; return an `Answer`.
 
-    resolution: the smallest difference that matters. The answer is *larger*, *smaller*, *no
-    difference* (the interval lies within the resolution), or undecided. With several comparisons
-    all have to be larger; one that is shown not to be is enough to contradict. first, floor,
-    shared: as in `interval`; the last two may be one for each comparison (k,).
+    values: differences A - B, (n,) or (n, k). resolution: the smallest difference that matters.
+    first, floor, shared: as in `interval`; the last two may have one value per comparison (k,). The
+    answer is *larger*, *smaller*, *no difference* (the interval lies within the resolution) or
+    undecided. All comparisons have to be larger; one that is shown not to be contradicts.
     """
 
     def answer(low, high):
@@ -127,10 +131,11 @@ def order(values, resolution, first=None, floor=0.0, shared=None):
 
 
 def same(values, resolution, first=None, floor=0.0, shared=None):
-    """Judge "A equals B", from differences A - B.
+    """Judge "A equals B"; return an `Answer`.
 
-    It holds if the interval lies within the resolution, and is contradicted if it lies outside.
-    With several comparisons all have to be equal. first, floor, shared: as for `order`.
+    values, resolution, first, floor, shared: as in `order`. The statement holds if the interval
+    lies within the resolution, and is contradicted if the interval lies outside it. All comparisons
+    have to be equal.
     """
 
     def answer(low, high):
@@ -147,14 +152,17 @@ def same(values, resolution, first=None, floor=0.0, shared=None):
 
 
 def trend(series, resolution, first=None, floor=0.0, shared=None):
-    """Judge "falls from level to level", from values (n, levels), n repeats.
+    """Judge "falls from level to level"; return an `Answer`.
 
-    It holds if no neighbouring level can be the higher one by more than the resolution and the ends
-    differ: every one of these intervals has to agree, so nothing need be corrected (an
-    intersection-union test, Berger 1982). It is contradicted if the ends do not differ, or if one
-    neighbour is shown to go the wrong way (falsely in at most 5 % over all neighbours together) and
-    does so by more than the resolution with three chances in four. first, floor, shared: as in
-    `interval`; the last two may be one for each step and, last, one for the ends (levels,).
+    series: values (n, levels) of n repeats. resolution: the smallest difference that matters.
+    first, floor, shared: as in `interval`; the last two may have one value per step and, last, one
+    for the ends (levels,).
+
+    The statement holds if no step can rise by more than the resolution and the ends differ. Every
+    one of these intervals has to agree, so no correction is needed (an intersection-union test,
+    Berger 1982). It is contradicted if the ends do not differ, or if a step is shown to rise
+    (falsely in at most 5 % over all steps together) and does so by more than the resolution with
+    three chances in four.
     """
     series = np.asarray(series, float)
     n, levels = series.shape
@@ -193,10 +201,11 @@ def trend(series, resolution, first=None, floor=0.0, shared=None):
 
 
 def number(values, printed, tolerance, first=None, floor=0.0, shared=None):
-    """Judge a printed figure: near our mean, by an interval that is narrow enough to say so.
+    """Judge whether a printed figure is near our mean; return an `Answer`.
 
-    The interval may be no wider than twice the tolerance. The figure is not reproduced where the
-    whole interval lies farther from it than the tolerance.
+    values: (n,). printed: the paper's figure. tolerance: how far from it our mean may lie. first,
+    floor, shared: as in `interval`. The interval may be no wider than twice the tolerance. The
+    figure is not reproduced if the whole interval lies farther from it than the tolerance.
     """
     mean, low, high = interval(values, CONFIDENCE, first, floor, shared)
     about, n = f"the paper's figure is {printed:g}", len(values)
@@ -213,17 +222,20 @@ def number(values, printed, tolerance, first=None, floor=0.0, shared=None):
 
 
 def exact(error, limit=0.0):
-    """Judge an identity by its largest error."""
+    """Judge an identity by its largest error; return an `Answer`.
+
+    error: the largest error. limit: the largest that is allowed.
+    """
     holds = abs(error) <= limit
     why = f"largest error {error:.3g}, allowed {limit:g}"
     return Answer("reproduced" if holds else "not reproduced", "exact", why, error)
 
 
 def misprint(correct, printed=None, implied=None):
-    """Judge a figure of the paper that follows from others: right, or in error.
+    """Judge a figure of the paper that follows from others: right, or in error. Return an `Answer`.
 
-    printed: the figure as it stands in the paper. implied: where the paper prints none, the value
-    that its wording gives.
+    correct: the value that follows. printed: the figure as printed. implied: if the paper prints
+    none, the value that its wording gives.
     """
     stated = implied if printed is None else printed
     right = np.isclose(correct, stated, rtol=0, atol=1e-12)
@@ -245,18 +257,18 @@ RULES = {
 def _corrected(comparisons):
     """Return the confidence at which one of so many comparisons may contradict.
 
-    All of them together then do so falsely in 5 % of cases at most (Bonferroni).
+    All of them together then contradict falsely in 5 % of cases at most (Bonferroni).
     """
     return 1 - 2 * min(TAIL, 2 * TAIL / comparisons)
 
 
 def _each(value, count):
-    """Return a list of so many values: the one that is for all, or the ones that there are."""
+    """Return a list of `count` values: one value for all repeated, or the given ones."""
     return [value] * count if np.ndim(value) == 0 else list(value)
 
 
 def _intervals(columns, confidence, first, floor, shared):
-    """Return the interval of each of columns (k, n); floor, shared: one for all, or (k,)."""
+    """Return the interval of each of columns (k, n). floor, shared: one for all, or (k,)."""
     floors, common = (_each(value, len(columns)) for value in (floor, shared))
     return [
         interval(column, confidence, first, *own)
@@ -265,9 +277,9 @@ def _intervals(columns, confidence, first, floor, shared):
 
 
 def _every(values, answer, wanted, whys, how):
-    """Judge comparisons (n,) or (n, k) that all have to give the answer `wanted`.
+    """Judge comparisons (n,) or (n, k) that must all give the answer `wanted`.
 
-    answer: (low, high) to the answer in words, None for undecided.
+    answer: function of (low, high) to the answer in words, None for undecided.
     """
     values = np.asarray(values, float)
     columns = values.reshape(len(values), -1).T
@@ -290,6 +302,6 @@ def _every(values, answer, wanted, whys, how):
 
 
 def _margin(found, wanted):
-    """Return how safely a comparison gives the answer: the one with the least decides."""
+    """Return how safely a comparison gives the answer: the one with the smallest margin decides."""
     _, low, high = found
     return low if wanted == "larger" else -max(abs(low), abs(high))
