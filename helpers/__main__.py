@@ -22,7 +22,10 @@ from helpers.models.perturbative import FITS
 
 
 def main(arguments=None):
-    """Run a command; bad input ends it with one line and status 2."""
+    """Run a command and return its exit status; bad input ends it with one line and status 2.
+
+    arguments: list of text, None for those of the command line.
+    """
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train what has no record yet")
@@ -110,7 +113,7 @@ def _train_plan(options):
 
 
 def _papers(options):
-    """Return the papers that were asked for: one, or all."""
+    """Return the papers asked for: one, or all."""
     if options.paper is None:
         return claims.PAPERS
     return (one_of("paper", options.paper, claims.PAPERS),)
@@ -132,7 +135,7 @@ def _train(options):
 
 
 def _train_folder(options):
-    """Train one run at a time: reading photographs keeps all cores busy."""
+    """Train one run at a time, because reading photographs keeps all cores busy."""
     options.workers = 1
     grid = folders.FOLDER_GRIDS[one_of("experiment", options.experiment, folders.FOLDER_GRIDS)]
     _train_all(grid(options.preset), options.experiment, options)
@@ -146,7 +149,7 @@ def _train_all(every, name, options):
 
 
 def _detect(options):
-    from helpers import detection  # as slow to import as all else together
+    from helpers import detection  # its import takes as long as all others together
 
     fields = {"fit": options.fit, "pretrained": not options.scratch}
     for detector in folders.detectors(options.preset, **fields):
@@ -186,7 +189,7 @@ def _noise(options):
 
 
 def _positive(field, text):
-    """Return the number that a text gives, above 0."""
+    """Return the number above 0 that `text` gives; raise `InputError` for any other text."""
     try:
         value = float(text)
     except ValueError:
@@ -197,7 +200,7 @@ def _positive(field, text):
 
 
 def _number(text):
-    """Return a whole number, or the text, for the check that says in one line what is allowed."""
+    """Return a whole number, or the text itself for the check that names what is allowed."""
     try:
         return int(text)
     except ValueError:
@@ -205,7 +208,7 @@ def _number(text):
 
 
 def _place(options):
-    """Return where records go: None stands for the local ones."""
+    """Return the folder for records, None for that of local records."""
     one_of("preset", options.preset, presets.PRESETS)
     if options.publish:
         frozen.check_commit()
