@@ -1,9 +1,9 @@
-"""Arrangements: index maps that put the pixels of an image in another order.
+"""Arrangements: index maps that reorder the pixels of an image.
 
-An arrangement is an int64 array (side * side,) in row-major order: position k of the arranged
-image shows pixel index[k] of the original. ivan2019 Eq. 1 writes the map in the other direction
-(pixel k moves to position sigma(k)); `inverse` turns one into the other, and a uniform
-permutation has the same distribution either way.
+An arrangement is an int64 array (side * side,) in row-major order: position k of the arranged image
+shows pixel index[k] of the original. ivan2019 Eq. 1 writes the map in the other direction (pixel k
+moves to position sigma(k)). `inverse` turns one into the other, and a uniform permutation has the
+same distribution either way.
 """
 
 import numpy as np
@@ -12,20 +12,24 @@ from helpers.errors import InputError, one_of, whole
 
 
 def identity(side):
-    """Return the map that leaves every pixel where it is, int64 (side * side,)."""
+    """Return the map that leaves every pixel where it is, int64 (side * side,); side: px."""
     return np.arange(whole("side", side, 1) ** 2)
 
 
 def pixel_permutation(side, seed):
-    """Return a uniformly random permutation of all pixels (ivan2019, Eq. 1)."""
+    """Return a uniformly random permutation of all pixels, int64 (side * side,) (ivan2019, Eq. 1).
+
+    side: px. seed: a whole number from 0.
+    """
     return np.random.default_rng(whole("seed", seed)).permutation(identity(side))
 
 
 def patch_permutation(side, patch, seed):
-    """Return a random permutation of square patches of `patch` px (ivan2019, Section 3).
+    """Return a random permutation of square patches, int64 (side * side,) (ivan2019, Section 3).
 
-    Patches keep their insides. `patch` = side is the identity; `patch` = 1 permutes pixels.
-    Raises `InputError` unless `patch` divides `side`.
+    side: px. patch: side of a patch in px. seed: a whole number from 0. Patches keep their insides:
+    `patch` = side is the identity, and `patch` = 1 permutes pixels. Raises `InputError` unless
+    `patch` divides `side`.
     """
     if side % whole("patch", patch, 1, side):
         raise InputError("patch", patch, f"use a divisor of the side, {side}")
@@ -40,9 +44,10 @@ def patch_permutation(side, patch, seed):
 def local_permutation(side, distance, seed):
     """Return the row-major scan of random swaps within `distance` px (ivan2019, Section 4).
 
-    Each position is swapped once with a partner drawn uniformly from the square window of
-    Chebyshev radius `distance` around it, itself included, clipped at the border. The paper
-    gives neither the window's shape nor its border; both are read here, see `book/method`.
+    side, distance: px. seed: a whole number from 0. Each position is swapped once with a partner
+    drawn uniformly from the square window of Chebyshev radius `distance` around it, which includes
+    the position itself and is clipped at the border. The paper specifies neither the window's shape
+    nor its border; both are our reading, see `book/method`. Returns int64 (side * side,).
     """
     whole("distance", distance)
     rng = np.random.default_rng(whole("seed", seed))
@@ -55,10 +60,11 @@ def local_permutation(side, distance, seed):
 
 
 def block_swaps(side, block, swaps, seed, images=None):
-    """Return a map after `swaps` random swaps of two blocks of `block` px (ghosh2019, Section 4).
+    """Return a map after random swaps of two square blocks (ghosh2019, Section 4).
 
-    With `images` = N, swaps are drawn anew per image and the result is (N, side * side). A rim
-    that whole blocks do not cover stays in place.
+    side: px. block: side of a block in px. swaps: their number. seed: a whole number from 0.
+    images: None for one map (side * side,), or N for maps (N, side * side) whose swaps are drawn
+    for each image. Pixels in a rim that whole blocks do not cover stay in place.
     """
     whole("block", block, 1, side)
     whole("swaps", swaps)
@@ -76,9 +82,11 @@ def block_swaps(side, block, swaps, seed, images=None):
 
 
 def apply(pixels, index):
-    """Arrange pixels (N, C, H, W) by one map (H * W,) or one map per image (N, H * W).
+    """Arrange the pixels of images by an index map.
 
-    Every channel is arranged alike. Returns a new array of the same shape and dtype.
+    pixels: array (N, C, H, W). index: one map (H * W,), or one per image (N, H * W). All channels
+    are arranged alike. Returns a new array of the same shape and dtype. Raises `InputError` for a
+    map of another shape.
     """
     n, channels, height, width = pixels.shape
     index = np.asarray(index)
@@ -95,19 +103,25 @@ def apply(pixels, index):
 
 
 def inverse(index):
-    """Return the map that undoes `index` (Eq. 1 read in the other direction)."""
+    """Return the map that undoes `index`, int64 (side * side,) (Eq. 1 in the other direction)."""
     return np.argsort(index)
 
 
 def displacement(index, side):
-    """Return how far each pixel moved: Chebyshev distance in px, int64 (side * side,)."""
+    """Return how far each pixel moved: Chebyshev distance in px, int64 (side * side,).
+
+    index: a map (side * side,). side: px.
+    """
     rows, columns = np.divmod(np.asarray(index), side)
     row, column = np.divmod(identity(side), side)
     return np.maximum(abs(rows - row), abs(columns - column))
 
 
 def staying(index):
-    """Return the share of pixels that a map (H * W,) leaves in place; (N,) of maps (N, H * W)."""
+    """Return the share of pixels that a map leaves in place, or (N,) for N maps.
+
+    index: (H * W,) or (N, H * W).
+    """
     index = np.asarray(index)
     return (index == np.arange(index.shape[-1])).mean(axis=-1)
 
@@ -118,17 +132,19 @@ KINDS = {
     "local_permutation": local_permutation,
     "block_swaps": block_swaps,
 }
-DRAWS = 100  # of one map, until `stays` is met; it is then out of reach
+DRAWS = 100  # attempts to draw a map that meets `stays`, before we give up
 
 
 def from_spec(spec, side, images=1, part=0):
-    """Return the index map that a run's `arrangement` describes; {} is the natural order.
+    """Return the index map that a run's `arrangement` describes, int64 (side * side,).
 
-    spec: {"kind": one of KINDS, ...its arguments}; `slices` may stand for `patch` = side / slices.
-    With `per_image` (block swaps only) every one of `images` has a map of its own, and `part`
-    (0 for training, 1 for test images) keeps the draws of the two splits apart. `stays` is the
-    largest share of pixels that may stay in place: a map that leaves more is drawn again, by a seed
-    that follows from the first. Without it the first draw counts, even if nothing moves.
+    spec: {} for the natural order, or {"kind": name in KINDS, ...its arguments}. `slices` may
+    replace `patch` = side / slices. With `per_image` (block swaps only), every image has its own
+    map. `stays` is the largest share of pixels that may stay in place: a map that leaves more is
+    drawn again, with a seed derived from the first. Without it the first draw counts, even if
+    nothing moves. side: px. images: their number, for `per_image`; the result is then (images, side
+    * side). part: 0 for training and 1 for test images, so that the two splits have different
+    draws. Raises `InputError` for a spec that does not fit.
     """
     if not spec:
         return identity(side)
@@ -153,7 +169,7 @@ def from_spec(spec, side, images=1, part=0):
 
 
 def _moved(index, draw, side, spec, most):
-    """Return `index`, with every map of it drawn again that leaves a larger share than `most`."""
+    """Return `index`, in which each map that leaves a larger share than `most` is drawn again."""
     for again in range(1, DRAWS):
         left = np.asarray(staying(index) > most)
         if not left.any():
