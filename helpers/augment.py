@@ -1,8 +1,8 @@
-"""Random views of training images, drawn and cut on the device.
+"""Random views of training images, drawn on the CPU and cut on the device.
 
-crop_flip is what is usual for CIFAR-10: a window of an image with a black rim. The others show
-images as two protocols of azulay2019 (`helpers.shift`) do: embedded small in black, or a random
-square of them at full size. Every kind flips half of the images.
+crop_flip is the usual augmentation for CIFAR-10: a window of an image with a black rim. The others
+show images as two protocols of azulay2019 (`helpers.shift`) do: shrunk and embedded in black, or as
+a random square at full size. Every kind flips half of the images.
 """
 
 import torch
@@ -11,17 +11,18 @@ from torch.nn import functional
 from helpers.errors import InputError
 
 PAD = 4  # px of black around an image
-EMBEDDED = 20 / 32  # side of an embedded image, of the whole
+EMBEDDED = 20 / 32  # side of an embedded image, as a share of the whole
 AREA = (0.08, 1.0)  # share of an image that a square keeps; `shift.AREA`
-STEPS = 1_000  # in which it is drawn
+STEPS = 1_000  # resolution with which area and position are drawn
 KINDS = ("none", "crop_flip", "black", "square")
 
 
 def prepare(pixels, kind):
-    """Return uint8 (N, C, H, W) images as `take` needs them, laid out as (N, H', W', C).
+    """Return images in the layout that `take` needs, uint8 (N, H', W', C).
 
-    They have a black rim, of which `take` cuts windows: of `PAD` px for crop_flip, wide enough for
-    every place of the image made small for black, and none for square.
+    pixels: uint8 (N, C, H, W). kind: crop_flip, black or square. A black rim is added, in which
+    `take` moves its windows: `PAD` px for crop_flip; for black, wide enough for every position of
+    the shrunk image; none for square. Raises `InputError` for black if the images are not square.
     """
     rim = {"crop_flip": PAD, "black": 0, "square": 0}[kind]
     if kind == "black":
@@ -35,15 +36,16 @@ def prepare(pixels, kind):
 
 
 def embedded(side):
-    """Return the side in px of an image of `side` px that is embedded in black."""
+    """Return the side in px to which an image of `side` px is shrunk before black surrounds it."""
     return round(EMBEDDED * side)
 
 
 def draw(rows, generator, kind, shape):
-    """Return int64 (B, 4) for row numbers (B,): the row, top and left of its view, and its flip.
+    """Return the random views of some images, int64 (B, 4): row, top, left and flip (0 or 1).
 
-    shape: (H, W) of the images. For squares there is a fifth number, their size, and it, top and
-    left are in STEPS of what is possible.
+    rows: (B,) row numbers. generator: a `torch.Generator` on the CPU, None for PyTorch's own. kind:
+    crop_flip, black or square. shape: (H, W) of the images. For square there is a fifth number, the
+    area; it, top and left count `STEPS` of what is possible.
     """
     count = len(rows)
     places = {"crop_flip": 2 * PAD, "black": shape[0] - embedded(shape[0]), "square": STEPS}[
@@ -56,7 +58,11 @@ def draw(rows, generator, kind, shape):
 
 
 def take(prepared, draws, kind, shape):
-    """Return the views of `shape` that `draws` names, uint8 (B, C, H, W)."""
+    """Return the views that `draws` describes, uint8 (B, C, H, W).
+
+    prepared: from `prepare`. draws: from `draw`, on the same device. kind: crop_flip, black or
+    square. shape: (H, W) of the views.
+    """
     if kind == "square":
         return _squares(prepared[draws[:, 0]].permute(0, 3, 1, 2), *draws[:, 1:].unbind(1))
     row, top, left, flip = draws.unbind(1)
@@ -67,9 +73,9 @@ def take(prepared, draws, kind, shape):
 
 
 def _squares(images, top, left, flip, size):
-    """Return a square of each image, enlarged bilinearly."""
+    """Return a square of each image, enlarged bilinearly to the image's size."""
     share = AREA[0] + (AREA[1] - AREA[0]) * size / STEPS
-    edge = share.sqrt()  # of the image's; affine coordinates run from -1 to 1
+    edge = share.sqrt()  # share of the image's side; affine coordinates run from -1 to 1
     down, across = ((2 * part / STEPS - 1) * (1 - edge) for part in (top, left))
     zero, sign = torch.zeros_like(edge), 1 - 2 * flip
     matrix = torch.stack([edge * sign, zero, across, zero, edge, down], 1).view(-1, 2, 3)
