@@ -1,16 +1,16 @@
-"""Where in a picture its object is, and whether that is anywhere (azulay2019, Section 4, Figure 5).
+"""Object positions, and a test of uniformity (azulay2019, Section 4, Figure 5).
 
-The paper tests the boxes of ImageNet. Without boxes a network has to say where the object is. The
+The paper tests the boxes of ImageNet. We have no boxes, so a network has to locate the object. The
 rule:
 
-- The whole picture is squeezed to the network's square; a crop would already take a side.
-- The last convolution gives a map to each class, of which the logit is the mean. Where the label
-  is one of these classes, its map after ReLU is taken. Of other pictures, which are birds, the maps
-  of ImageNet's bird classes after ReLU are added up, each times the probability of its class.
-- The place is the cell of the peak. A centroid would not do: that of a flat map is the middle.
+- The whole image is squeezed to the network's square; a crop would already favour some positions.
+- The last convolution gives one map per class, whose mean is the logit. If the label is one of
+  these classes, we take its map after ReLU. For other images, which show birds, we add up the maps
+  of ImageNet's bird classes after ReLU, each weighted by the probability of its class.
+- The position is the cell of the peak. A centroid would not do: that of a flat map is the middle.
 - The extent is the share of cells above half of the peak.
 
-Places are tested in the nine parts of a 3 x 3 grid, extents in five equal bins of [0, 1].
+We test positions in the nine parts of a 3 x 3 grid, and extents in five equal bins of [0, 1].
 """
 
 from dataclasses import dataclass
@@ -25,20 +25,22 @@ from helpers.errors import InputError
 from helpers.models import layers
 
 SEED = 5  # of the rolls
-CHUNK = 25  # pictures at a time
+CHUNK = 25  # images at a time
 BIRDS = (*range(7, 25), *range(80, 101), *range(127, 147))  # in ImageNet's order of classes
 PARTS = 3  # of each axis
 BINS = 5  # of extents
 LEVEL = 0.05  # below which a P-value counts
-KINDS = ("photographed", "rolled")  # the picture as it is, and on a torus
+KINDS = ("photographed", "rolled")  # the image as it is, and rolled on a torus
 
 
 def positions(view):
-    """Return where the object of every picture is, in the picture as it is and rolled on a torus.
+    """Locate the object in every image of a view, as it is and rolled on a torus.
 
-    The offset of a roll is uniform, and drawn for each picture by `offset`. So a rolled object is
-    anywhere, unless network and border have places that they prefer. Rows, columns and counts of
-    cells above half of the peak are bytes in hex digits; `read` reads them.
+    view: a `natural.View`. Each image has its own uniform roll, drawn by `offset`. A rolled object
+    can therefore be anywhere, unless the network and the image border prefer some positions.
+    Returns a dict (side: cells of a map per axis, labels, and for each of `KINDS` rows, columns and
+    counts of cells above half of the peak, as bytes in hex digits), which `read` reads. Raises
+    `InputError` for unlabelled images.
     """
     pictures, cells = view.pictures, {kind: [] for kind in KINDS}
     if pictures.labels is None:
@@ -60,14 +62,16 @@ def positions(view):
 
 
 def offset(number, side):
-    """Return how far picture `number` is rolled down and to the right, two ints from 0 to side."""
+    """Return the px by which image `number` rolls down and right, two ints from 0 to `side` - 1."""
     return tuple(np.random.default_rng([SEED, number]).integers(side, size=2).tolist())
 
 
 def maps(network, pixels, labels=None):
-    """Return the map of an object, float32 (N, M, M), of frames uint8 (N, 3, side, side).
+    """Return the object map of each frame, float32 (N, M, M).
 
-    labels: int64 (N,), the class of each; None for birds, whose classes the network lacks.
+    network: a `pretrained.Network`. pixels: frames uint8 (N, 3, side, side). labels: int64 (N,),
+    the class of each frame, or None for birds, whose species the network does not know. Raises
+    `InputError` for a network whose last convolution does not make one map per class of ImageNet.
     """
     heads = [part for part in network.model.modules() if isinstance(part, nn.Conv2d)]
     seen = []
@@ -86,7 +90,7 @@ def maps(network, pixels, labels=None):
 def locate(found):
     """Return row and column of the peak and the count of cells above half of it, int64 (N, 3).
 
-    found: maps (N, M, M). The count is 0 where a map is zero, that is where nothing was found.
+    found: maps (N, M, M). The count is 0 where a map is zero, that is, where nothing was found.
     """
     peak, cell = found.flatten(1).max(1)
     count = (found > peak[:, None, None] / 2).sum((1, 2))
@@ -96,9 +100,9 @@ def locate(found):
 
 @dataclass(frozen=True)
 class Places:
-    """Hold where objects are: a row a picture.
+    """Object positions and extents, one row per image.
 
-    side: cells of a map on each axis. labels: int64 (N,). cells: int64 (N, 3), as of `locate`.
+    side: cells of a map per axis. labels: int64 (N,). cells: int64 (N, 3), from `locate`.
     """
 
     side: int
@@ -106,38 +110,39 @@ class Places:
     cells: np.ndarray
 
     def relative(self):
-        """Return x, y and extent as shares of the picture, float64 (N, 3)."""
+        """Return x, y and extent as shares of the image, float64 (N, 3)."""
         row, column, count = self.cells.T
         middle = [(axis + 0.5) / self.side for axis in (column, row)]
         return np.stack([*middle, count / self.side**2], axis=1)
 
     def heat(self):
-        """Return how many peaks lie in each cell, int64 (side, side)."""
+        """Return the number of peaks in each cell, int64 (side, side)."""
         row, column, _ = self._seen().T
         flat = np.bincount(row * self.side + column, minlength=self.side**2)
         return flat.reshape(self.side, self.side)
 
     def classes(self):
-        """Yield the `Places` of one class after the other."""
+        """Yield the `Places` of each class in turn."""
         for label in np.unique(self.labels):
             one = self.labels == label
             yield Places(self.side, self.labels[one], self.cells[one])
 
     def places_p(self):
-        """Return the P-value of the chi-squared test that any cell is as likely as any other.
+        """Return the P-value of the chi-squared test that all cells are equally likely.
 
-        Nine parts; a cell belongs to the third in which its middle lies. A side of 13 cells falls
-        into 4, 5 and 4, so the expected counts are as these areas and not all equal.
+        The test uses nine parts; a cell belongs to the third that contains its middle. 13 cells
+        fall into thirds of 4, 5 and 4, so the expected counts follow these areas and are not all
+        equal.
         """
         return _p(thirds(self.heat()), thirds(np.ones((self.side, self.side))))
 
     def extents_p(self):
-        """Return the P-value of the chi-squared test of extents in five equal bins."""
+        """Return the P-value of the chi-squared test that extents fill five equal bins evenly."""
         extents = self._seen()[:, 2] / self.side**2
         return _p(np.histogram(extents, BINS, (0, 1))[0], np.ones(BINS))
 
     def central(self):
-        """Return whether each peak is in the middle part: 1, 0 or, without a peak, nan (N,)."""
+        """Return whether each peak is in the middle part, float64 (N,): 1, 0, nan for no peak."""
         row, column, count = self.cells.T
         third = _third(self.side)
         middle = (third[row] == PARTS // 2) & (third[column] == PARTS // 2)
@@ -148,7 +153,7 @@ class Places:
 
 
 def read(record):
-    """Return {kind: `Places`} of what `positions` observed on pictures with labels."""
+    """Return {kind: `Places`} from the `record` of `positions` on labelled images."""
     labels = np.array(record["labels"])
     return {
         kind: Places(record["side"], labels, _bytes(record[kind]).reshape(-1, 3)) for kind in KINDS
@@ -156,15 +161,16 @@ def read(record):
 
 
 def thirds(cells):
-    """Return the sums of an array (M, M) over 3 x 3 parts."""
+    """Return the sums of the array `cells` (M, M) over 3 x 3 parts."""
     member = np.eye(PARTS)[_third(len(cells))]
     return member.T @ cells @ member
 
 
 def followed(places, side):
-    """Return which peaks went along when their picture was rolled, to a cell or less, bool (N,).
+    """Return which peaks moved with their image when it was rolled, to within one cell, bool (N,).
 
-    places: of `read`; side: px of the network's frames. What the roll tears may move on.
+    places: from `read`. side: px of the network's frames. A peak may move elsewhere if the roll
+    cuts its object in two.
     """
     before, after = (places[kind].cells[:, :2] for kind in KINDS)
     cells = places["rolled"].side
@@ -174,7 +180,7 @@ def followed(places, side):
 
 
 def _third(side):
-    """Return in which part each cell of an axis lies, by its middle, int64 (side,)."""
+    """Return the part to which each cell of an axis belongs by its middle, int64 (side,)."""
     return (2 * np.arange(side) + 1) * PARTS // (2 * side)
 
 
