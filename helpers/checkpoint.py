@@ -1,6 +1,7 @@
-"""Checkpoints: the whole state of a long training after each epoch, so that a killed one goes on.
+"""Checkpoints: the whole state of a long training after each epoch, so that it can be resumed.
 
-A run of seconds is simply made again; those that take days, on folders of photographs, are kept.
+A run that takes seconds is repeated from its start. Trainings that take days, on folders of
+photographs, are worth a checkpoint.
 """
 
 import fcntl
@@ -19,18 +20,22 @@ DIGEST = hashlib.sha256().digest_size  # bytes at the end of the file
 
 
 def path(key, fingerprint):
-    """Return where the checkpoint of a training, on data of this fingerprint, is or would be."""
+    """Return the path of a training's checkpoint, whether or not it exists.
+
+    key: of the run. fingerprint: of the data, hex digits.
+    """
     return paths.build() / "checkpoints" / f"{key}-{fingerprint[:8]}.pt"
 
 
 def epochs(file, count, parts, train_epoch, title):
-    """Train up to epoch `count`, from where the checkpoint `file` stands; return a row per epoch.
+    """Train up to epoch `count`, from the checkpoint `file` on; return a list of one row per epoch.
 
-    parts: what has a state, as {"model": model, "optimiser": optimiser}. train_epoch: trains the
-    epoch of this number, from 1, drawing from PyTorch's own generators, and returns its row of
-    numbers. A checkpoint is written after each epoch; a training that was killed goes on to the
-    very same weights (on a GPU, up to what its sums vary from run to run). A row is said on
-    stderr when its epoch ends.
+    parts: {name: module or optimiser}, the objects whose state is kept. train_epoch: function of
+    the number of the epoch (from 1), which trains it, draws from PyTorch's own generators only, and
+    returns its row of numbers, a dict. title: name of the training in messages. A checkpoint is
+    written after each epoch, so a killed training resumes and reaches the same weights (on a GPU,
+    except for what its sums vary from run to run). Each row is reported on stderr. Raises
+    `InputError` for the checkpoint of another network.
     """
     rows = _restore(file, parts)
     for epoch in range(len(rows) + 1, count + 1):
@@ -44,9 +49,9 @@ def epochs(file, count, parts, train_epoch, title):
 
 @contextmanager
 def alone(file):
-    """Keep other processes from training what is kept in the checkpoint `file`, within the block.
+    """Lock the checkpoint `file` within the block, so that only one process trains the network.
 
-    They wait; the lock of a process that was killed is gone with it.
+    Other processes wait. The system frees the lock of a killed process.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file.with_suffix(".lock"), "w") as lock:
@@ -55,7 +60,10 @@ def alone(file):
 
 
 def read(file, where="cpu"):
-    """Return the state in a checkpoint; None if there is none, or, said on stderr, if damaged."""
+    """Return the state in the checkpoint `file`, a dict; None if it is missing or damaged.
+
+    where: device to load it on. Damage is reported on stderr.
+    """
     try:
         content = file.read_bytes()
     except FileNotFoundError:
@@ -68,7 +76,10 @@ def read(file, where="cpu"):
 
 
 def load(part, state, file):
-    """Give a network or an optimiser its state; raise `InputError` if it is another one's."""
+    """Load `state` into `part`, a network or an optimiser.
+
+    file: the checkpoint, for the message. Raises `InputError` if the state is another network's.
+    """
     try:
         part.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError) as error:
