@@ -1,9 +1,10 @@
-"""Degradations of images: noise on colours, pepper, moves and flips (rodner2016, Section 2).
+"""Degradations of images: colour noise, pepper noise, shifts and flips (rodner2016, Section 2).
 
 Images are float32 (N, 3, H, W) from 0 to 255, red first, and every level of Gaussian noise is on
-that scale: of saturation, which goes from 0 to 1, and of hue, 255 is the whole range. Intensity,
+that scale: for saturation, which goes from 0 to 1, and for hue, 255 is the whole range. Intensity,
 saturation and hue are those of Gonzalez and Woods, `rgb_to_hsi`; noise on one of them leaves the
-other two as they are. What the paper leaves open is decided here; the reasons stand on its page.
+other two as they are. Where the paper leaves something open we decide here; its page gives the
+reasons.
 """
 
 import math
@@ -18,17 +19,17 @@ from torch.nn import functional
 from helpers import frequency
 from helpers.errors import InputError, one_of, whole
 
-TINY = 1e-30  # instead of 0 where something is divided; lost in the rounding of all that is larger
+TINY = 1e-30  # avoids divisions by 0; vanishes in the rounding of any larger number
 
 
 def draw(images, kind, level, generator, clip=True):
-    """Degrade every image by a draw of its own, float32 (N, 3, H, W).
+    """Degrade every image with its own random draw; return float32 (N, 3, H, W).
 
-    images: uint8 or floats (N, 3, H, W) from 0 to 255, left as they are. kind: a name in `KINDS`.
-    level: of the noise, in the unit of its kind; flips ask neither it nor the generator.
-    generator: a `torch.Generator` on the images' device. clip: cut what leaves 0..255; False gives
-    the g(z, theta) of Section 4. Nothing is rounded. Raises `InputError` for an unknown kind, for
-    images of another shape, and for levels below 0 or above what the kind allows.
+    images: uint8 or floats (N, 3, H, W) from 0 to 255, left unchanged. kind: a name in `KINDS`.
+    level: of the noise, in the unit of its kind; flips use neither it nor the generator. generator:
+    a `torch.Generator` on the images' device. clip: clip values to 0..255; False gives the g(z,
+    theta) of Section 4. Nothing is rounded. Raises `InputError` for an unknown kind, for images of
+    another shape, and for levels below 0 or above what the kind allows.
     """
     chosen = KINDS[one_of("kind", kind, KINDS)]
     if images.ndim != 4 or images.shape[1] != 3:
@@ -40,10 +41,11 @@ def draw(images, kind, level, generator, clip=True):
 
 
 def apply(pixels, spec):
-    """Degrade pixels uint8 (N, C, H, W) as a run's `degradation` says, once and for all.
+    """Degrade images as a run's `degradation` says; return uint8 (N, C, H, W).
 
-    spec: {} leaves them as they are; {"kind": a name in `SPECS`, ...} with the arguments of the
-    kind, which are level and seed for the draws. Raises `InputError` for what does not fit.
+    pixels: uint8 (N, C, H, W). spec: {} leaves them as they are; {"kind": name in `SPECS`, ...} has
+    the arguments of the kind: for random draws, level and seed. Raises `InputError` for a spec that
+    does not fit.
     """
     if not spec:
         return pixels
@@ -60,9 +62,10 @@ def apply(pixels, spec):
 def rgb_to_hsi(images):
     """Return hue (degrees), saturation (0..1) and intensity (0..255), float32 (N, 3, H, W).
 
-    I = (R + G + B) / 3, S = 1 - min(R, G, B) / I, and H is the angle from red by way of green,
-    0..360: the arc cosine of Gonzalez and Woods (Digital Image Processing, Section 6.2), written
-    as an arc tangent. A grey pixel has neither hue nor saturation: both are 0.
+    images: (N, 3, H, W) from 0 to 255, red first. I = (R + G + B) / 3, S = 1 - min(R, G, B) / I,
+    and H is the angle from red towards green, 0..360: the arc cosine of Gonzalez and Woods (Digital
+    Image Processing, Section 6.2), written as an arc tangent. A grey pixel has neither hue nor
+    saturation: both are 0.
     """
     intensity, depth, around = _parts(images.to(torch.float32))
     red, green, blue = around.split(1, 1)
@@ -71,10 +74,10 @@ def rgb_to_hsi(images):
 
 
 def add_intensity(images, noise):
-    """Add noise to the intensity, cut to 0..255; hue and saturation stay.
+    """Add noise to the intensity, clipped to 0..255, and leave hue and saturation as they are.
 
-    The three channels grow by one factor. Black has neither hue nor saturation, and becomes grey.
-    noise: (N, 1, H, W) or what broadcasts to it, here and below.
+    images: float32 (N, 3, H, W). noise: (N, 1, H, W) or what broadcasts to it. All three channels
+    are multiplied by one factor. Black has neither hue nor saturation, and becomes grey.
     """
     intensity = images.sum(1, keepdim=True) / 3
     wanted = (intensity + noise).clamp_(0, 255)
@@ -82,9 +85,10 @@ def add_intensity(images, noise):
 
 
 def add_saturation(images, noise):
-    """Add noise / 255 to the saturation, cut to 0..1; hue, intensity and grey pixels stay.
+    """Add noise / 255 to the saturation, clipped to 0..1, and leave hue and intensity as they are.
 
-    The channels' distances from their mean grow by one factor.
+    images, noise: as in `add_intensity`. The channels' distances from their mean are multiplied by
+    one factor, so grey pixels stay grey.
     """
     intensity, depth, around = _parts(images)
     wanted = torch.minimum((depth + intensity * noise / 255).clamp_(0), intensity)
@@ -92,10 +96,11 @@ def add_saturation(images, noise):
 
 
 def add_hue(images, noise):
-    """Turn the hue by noise / 255 of a whole turn; saturation, intensity and grey pixels stay.
+    """Rotate the hue by noise / 255 of a full turn, and leave saturation and intensity as they are.
 
-    The channels' distances from their mean turn about the axis of greys, and are then stretched
-    until their minimum, which decides the saturation, is what it was.
+    images, noise: as in `add_intensity`. The channels' distances from their mean rotate about the
+    grey axis, and are then scaled until their minimum, which decides the saturation, is as before.
+    Grey pixels stay.
     """
     intensity, depth, around = _parts(images)
     angle = noise * (2 * math.pi / 255)
@@ -105,9 +110,9 @@ def add_hue(images, noise):
 
 
 def move(images, offsets):
-    """Move images by offsets (N, 2) in px, right and down; the picture is mirrored at its edges.
+    """Shift images bilinearly, mirrored at their edges; return (N, C, H, W).
 
-    Bilinear between pixels.
+    images: floats (N, C, H, W). offsets: (N, 2) in px, right and down.
     """
     sides = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
     one = torch.eye(2, device=images.device).expand(len(images), 2, 2)
@@ -115,7 +120,10 @@ def move(images, offsets):
 
 
 def rotate(images, degrees):
-    """Turn images about their centres by degrees (N,), anticlockwise; mirrored at the edges."""
+    """Rotate images about their centres, mirrored at their edges; return (N, C, H, W).
+
+    images: floats (N, C, H, W). degrees: (N,), anticlockwise.
+    """
     height, width = images.shape[2:]
     cos, sin = degrees.deg2rad().cos(), degrees.deg2rad().sin()
     zero = torch.zeros_like(cos)  # affine coordinates run from -1 to 1 along both sides
@@ -128,14 +136,14 @@ def _rgb(images, level, generator):
 
 
 def _hsi(images, level, generator, add, local=True):
-    """Add noise, one number a pixel or one an image."""
+    """Add noise with the function `add`: one number per pixel, or per image if not `local`."""
     count, _, height, width = images.shape
     shape = (count, 1, height, width) if local else (count, 1, 1, 1)
     return add(images, _normal(shape, level, generator, images.device))
 
 
 def _pepper(images, level, generator, channels):
-    """Set values to 0: each on its own, or with one channel drawn, all of a pixel together."""
+    """Set random values to 0: each on its own, or, with one channel drawn, whole pixels."""
     count, _, height, width = images.shape
     drawn = torch.rand((count, channels, height, width), generator=generator, device=images.device)
     return images.masked_fill(drawn < level, 0)
@@ -156,10 +164,10 @@ def _normal(shape, level, generator, device):
 
 @dataclass(frozen=True)
 class Kind:
-    """Hold a degradation: its title and the unit of its levels for figures, and how it is done.
+    """One kind of degradation.
 
-    function: (images, level, generator) to images, not cut. unit: "" where there is no level.
-    most: the largest level.
+    title: for figures. unit: of its levels, for figures; "" if it has none. function: (images,
+    level, generator) to images, not clipped. most: the largest level.
     """
 
     title: str
@@ -184,7 +192,7 @@ KINDS = {
 
 
 def _once(pixels, kind, level, seed, chunk=1000):
-    """Return pixels uint8 (N, 3, H, W) with one draw each, rounded."""
+    """Return pixels uint8 (N, 3, H, W), each degraded by one draw and rounded."""
     generator = torch.Generator().manual_seed(whole("seed", seed))
     parts = [
         draw(torch.tensor(pixels[k : k + chunk]), kind, level, generator).round_().byte().numpy()
@@ -204,9 +212,9 @@ def _check(level, most):
 
 
 def _parts(images):
-    """Return the intensity, how far the least channel is below it, and all channels minus it.
+    """Return the intensity, its distance from the least channel, and all channels minus it.
 
-    Counted from the least channel, so that what is grey is exactly 0 from its mean.
+    All are computed from the least channel, so that a grey pixel is exactly 0 from its mean.
     """
     least = _least(images)
     above = images - least
