@@ -1,4 +1,4 @@
-"""Remedies at test time: filters that images pass before a network sees them (rodner2016, §3)."""
+"""Remedies at test time: filters applied before a network sees the image (rodner2016, §3)."""
 
 from functools import partial, reduce
 
@@ -11,9 +11,9 @@ from helpers.errors import InputError, whole
 def gaussian(images, size, sigma):
     """Blur images with a Gaussian of size x size px, mirrored at the border; weights sum to 1.
 
-    images: (N, C, H, W) of sides above size / 2 px, uint8 or floats; returns floats. size: odd.
-    sigma: px, above 0. The paper's is of 3 x 3 px and sigma .5 (Section 3, "Robustness by test
-    image denoising").
+    images: (N, C, H, W) with sides above size / 2 px, uint8 or floats. size: odd, px. sigma: px,
+    above 0. Returns floats. Raises `InputError` for other values. The paper's filter has 3 x 3 px
+    and sigma .5 (Section 3, "Robustness by test image denoising").
     """
     _odd(size)
     number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
@@ -27,11 +27,12 @@ def gaussian(images, size, sigma):
 
 
 def closing(images, size):
-    """Fill what is darker and narrower than size x size px, each channel on its own.
+    """Fill what is darker and narrower than size x size px, in each channel on its own.
 
-    Each pixel becomes the largest value around it, and then the least of these. Only pixels of the
-    image count, so that no pixel becomes darker and a second closing changes nothing. images:
-    (N, C, H, W), uint8 or floats; returns floats. size: odd. (Section 3, "morphological closing".)
+    images: (N, C, H, W), uint8 or floats. size: odd, px. Returns floats. Raises `InputError` for an
+    even size. Each pixel becomes the largest value around it, and then the least of these. Only
+    pixels of the image count, so that no pixel becomes darker and a second closing changes nothing.
+    (Section 3, "morphological closing".)
     """
     _odd(size)
     return -_largest(-_largest(_floats(images), size), size)
@@ -46,9 +47,9 @@ FILTERS = {
 
 
 def _largest(images, size):
-    """Return the largest value of the square around each pixel; outside there is nothing.
+    """Return the largest value in the square around each pixel, ignoring what lies outside.
 
-    Eight times faster on a CPU than `max_pool2d`, which also has to know where it was.
+    This is eight times faster on a CPU than `max_pool2d`, which also has to return positions.
     """
     height, width = images.shape[-2:]
     padded = functional.pad(images, (size // 2,) * 4, value=-torch.inf)
