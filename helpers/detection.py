@@ -1,10 +1,10 @@
 """Object detection (juefei2018, Table 7): Faster R-CNN on residual networks, VGG16, and with noise.
 
-Of a residual network, the stem and the first three stages make the features that region proposals
-and boxes share; the fourth stage is the head of each box, as in He et al. 2016. VGG16 shares all
-convolutions and has its dense layers for a head, as in Ren et al. 2015. RoI align gives the head
-maps of just the size that it had on ImageNet (14 px or 7), so that only the shared features need
-masks of another size (`fit`).
+In a residual network, the stem and the first three stages compute the features that region
+proposals and boxes share; the fourth stage is the head of each box, as in He et al. 2016. VGG16
+shares all convolutions and uses its dense layers as the head, as in Ren et al. 2015. RoI align
+gives the head maps of exactly the size that it had on ImageNet (14 px or 7), so that only the
+shared features need masks of another size (`fit`).
 """
 
 import hashlib
@@ -28,21 +28,25 @@ from helpers.models.perturbative import FITS
 from helpers.models.vgg import divided
 
 ANCHORS, RATIOS = (128, 256, 512), (0.5, 1.0, 2.0)  # px at scale 600 (Ren et al. 2015)
-LONGEST = 1000 / 600  # of the longer side of a picture to the scale
-PROPOSALS, BOXES = 300, 128  # regions of a picture when testing; those that train the head
-DEVIATION = 0.01  # of the initial weights of what scores and places boxes
-LEAST = 32  # px: VGG16 halves a smaller crop less than five times
+LONGEST = 1000 / 600  # largest ratio of an image's longer side to the scale
+PROPOSALS, BOXES = 300, 128  # regions per image: at test, and to train the head
+DEVIATION = 0.01  # of the initial weights of the layers that score and place boxes
+LEAST = 32  # px: VGG16 halves a smaller crop fewer than five times
 
 
 @dataclass(frozen=True)
 class Detector:
-    """Say everything about one training of a detector.
+    """Configuration of one training of a detector.
 
-    backbone: `Run` on a folder of photographs whose network it starts from; if not `pretrained`,
-    from that network's initial weights. fit: `perturbative.fitted`. scale: shorter side of a
-    picture in px. One picture makes a step. The paper gives scale, batch and RoI align; the rest
-    is of the public code whose figures it compares with (jwyang/faster-rcnn.pytorch: the rate is
-    divided by 10 after 5 epochs, of 7 for residual networks and 6 for VGG16).
+    backbone: `Run` on a folder of photographs whose network it starts from. pretrained: whether it
+    starts from that network's trained weights, or else from its initial ones. fit: see
+    `perturbative.fitted`. scale: shorter side of an image in px. seed: of the new layers and of the
+    training. lr: learning rate. weight_decay: factor of the L2 penalty. epochs: passes
+    over the training scenes. drops: as in `runs.Run`. Each step uses one image.
+
+    The paper gives scale, batch and RoI align; the rest is from the public code whose figures it
+    compares with (jwyang/faster-rcnn.pytorch: the rate is divided by 10 after 5 epochs, of 7 for
+    residual networks and 6 for VGG16). Raises `InputError` for a field with a bad value.
     """
 
     backbone: runs.Run
@@ -65,7 +69,7 @@ class Detector:
             whole(name, getattr(self, name), least)
 
     def key(self):
-        """Return 16 hex digits that stand for this detector and the version of the code."""
+        """Return 16 hex digits that identify this detector and the version of the training code."""
         spec = {**asdict(self), "backbone": self.backbone.spec()}
         text = json.dumps([runs.TRAINING_VERSION, spec], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -76,12 +80,15 @@ class Detector:
 
 
 def find(detector):
-    """Return the published record of a detector, or that on the data at hand, or None."""
+    """Return the record of `detector`, published or made from the data on this machine, or None."""
     return runs.find_published(detector) or records.read(_record(detector))
 
 
 def execute(detector, place=None):
-    """Train a detector, write its record to `place` (default: the local ones), and return it."""
+    """Train `detector`, write its record and return it as a dict.
+
+    place: folder (`Path`) for the record, by default that of local records.
+    """
     started = time.time()
     trainval, test, fingerprint = voc.splits()
     _, epochs = train(detector, trainval, test, fingerprint)
@@ -99,11 +106,13 @@ def execute(detector, place=None):
 
 
 def train(detector, trainval, test, fingerprint):
-    """Train on scenes and measure on others after every epoch; return (model, epochs).
+    """Train a detector on scenes and evaluate it after every epoch; return (model, epochs).
 
-    trainval, test: of `voc.splits`. Training leaves difficult objects out and flips half of the
-    pictures. epochs: dicts (epoch, loss, map, ap: list over `voc.CLASSES`, None where a class has
-    no objects, seconds). It can be killed and goes on, see `checkpoint.epochs`.
+    detector: a `Detector`. trainval, test: scenes from `voc.splits`. fingerprint: of the data, for
+    the checkpoint's name. Training leaves out difficult objects and flips half of the images.
+    epochs: dicts (epoch, loss, map, ap: list over `voc.CLASSES`, None where a class has no objects,
+    seconds). A killed training resumes, see `checkpoint.epochs`. Raises `InputError` and
+    `DivergedError`.
     """
     where = machine.device()
     model = network(detector).to(where)
@@ -130,11 +139,11 @@ def train(detector, trainval, test, fingerprint):
 
 
 def network(detector):
-    """Return the Faster R-CNN of a detector, its weights drawn with its seed or pretrained.
+    """Return the Faster R-CNN of `detector`, with weights drawn with its seed, or pretrained.
 
-    Batch norm keeps what it learnt on ImageNet, because one picture is too few to measure; so do
-    the first layers of a pretrained network. Raises `InputError` if the network that it should
-    start from was not trained.
+    Batch norm keeps its ImageNet statistics and weights, because one image is too few to estimate
+    them; the first layers of a pretrained network are frozen too. Raises `InputError` if the
+    network that it should start from was not trained.
     """
     base, shape = _backbone(detector), (1, 3, detector.backbone.crop, detector.backbone.crop)
     first, rest, head, pool = PARTS[detector.backbone.model](base)
@@ -164,7 +173,10 @@ def network(detector):
 
 @torch.no_grad()
 def detect(model, scenes, where):
-    """Return (scores (D,), boxes (D, 4) in px, labels (D,) from 0) for each scene, as arrays."""
+    """Return (scores (D,), boxes (D, 4) in px, labels (D,) from 0) for each scene, as arrays.
+
+    model: from `network`. scenes: of `voc.Scene`. where: the model's device.
+    """
     model.eval()
     found = []
     for scene in tqdm(scenes, leave=False, disable=None):
@@ -180,7 +192,7 @@ def _backbone(detector):
     model = models.build(run.model, (3, run.crop, run.crop), 1, run.seed, **run.model_args, **fit)
     if detector.pretrained:
         file, weights = folder.trained(run)
-        *kept, _, _ = weights.items()  # all but what tells the classes of photographs apart
+        *kept, _, _ = weights.items()  # without the last layer, that of the photographs
         checkpoint.load(model, model.state_dict() | dict(kept), file)
     return model
 
@@ -188,7 +200,7 @@ def _backbone(detector):
 def _residual(base):
     """Return (layers that keep their pretrained weights, those after them, head of boxes, pool).
 
-    pool: how many times the map that the head was trained on is smaller than that of the layers.
+    pool: how many times smaller the map that the head was trained on is than that of the layers.
     """
     head = nn.Sequential(base.layers[3], *base.head[:2])  # averages, (N, channels)
     return (base.stem, base.layers[0]), base.layers[1:3], head, 1
@@ -202,7 +214,7 @@ PARTS = {"resnet": _residual, "pnn": _residual, "vgg": _stacked, "pnn_vgg": _sta
 
 
 def _learn(model, optimiser, scenes, where):
-    """Train one epoch, a picture a step; return the mean loss."""
+    """Train one epoch, one image per step; return the mean loss."""
     model.train()
     for norm in _norms(model):
         norm.eval()
@@ -219,7 +231,7 @@ def _learn(model, optimiser, scenes, where):
 
 
 def _example(scene, flip):
-    """Return a picture float32 (3, H, W) and its boxes and labels, which count from 1."""
+    """Return an image float32 (3, H, W) and its boxes and labels, which count from 1."""
     x, boxes = _picture(scene), torch.from_numpy(scene.boxes[~scene.difficult])
     if flip:
         x, width = x.flip(2), x.shape[2]
@@ -230,7 +242,7 @@ def _example(scene, flip):
 def _picture(scene):
     try:
         return to_tensor(pil_loader(scene.path))
-    except Exception as error:  # what a decoder can raise is no closed list
+    except Exception as error:  # a decoder can raise almost anything
         why = f"it cannot be read ({cause(error)})"
         raise InputError("photograph", scene.path, why) from None
 
