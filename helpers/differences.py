@@ -1,9 +1,9 @@
 """Difference maps: a convolution written as the centre pixel plus noise (juefei2018, Eqs. 22-26).
 
-The difference of a neighbour i from the centre pixel c is eps_i = x_i - x_c. A filter w makes of
-them the map sum_i eps_i w_i, its response less the centre pixel times the sum of its taps; the
-paper calls it the equivalent noise (Section 3.4; supplement, Section 4). Its mean and its mean
-square are linear and quadratic in w, so that the first two moments of eps say all about them.
+The difference of a neighbour i from the centre pixel c is eps_i = x_i - x_c. A filter w turns these
+differences into the map sum_i eps_i w_i, its response minus the centre pixel times the sum of its
+taps; the paper calls it the equivalent noise (Section 3.4; supplement, Section 4). Its mean is
+linear in w and its mean square quadratic, so both follow from the first two moments of eps.
 """
 
 import numpy as np
@@ -19,15 +19,19 @@ LARGEST = 7  # px, the largest filter of the supplement's Table 1
 def filters(count, size, low, high, seed):
     """Return random filters of independent uniform taps, float64 (count, size, size).
 
-    The same seed with another range gives the same filters, shifted and stretched (supplement,
-    Section 4, which does not name the range).
+    count: filters. size: side in px, odd. low, high: range of the taps. seed: the same seed with
+    another range gives the same filters, shifted and stretched. (Supplement, Section 4, which does
+    not name the range.)
     """
     unit = np.random.default_rng([seed, odd(size)]).random((count, size, size))
     return low + (high - low) * unit
 
 
 def odd(size):
-    """Return the side of a filter if it is odd, so that it has a centre, else raise."""
+    """Return `size` if it is an odd whole number, so that a filter has a centre.
+
+    Raises `InputError` otherwise.
+    """
     if whole("size", size, 1) % 2 == 0:
         raise InputError("size", size, "use an odd number of px")
     return size
@@ -37,9 +41,9 @@ def maps(images, weights, divided=False, padding="valid"):
     """Return the difference map of each image under each filter, float64 (N, F, H', W').
 
     images: (N, H, W) of any real type. weights: (F, K, K), K odd, not mirrored, as networks
-    convolve. divided: by the sum of the taps, as Eq. 26 needs. padding: `valid` leaves a rim of
-    K // 2 px out, `zero` puts zeros around the image, as networks do. Raises `InputError` for
-    shapes that do not fit (juefei2018, Eqs. 24-26).
+    convolve. divided: whether maps are divided by the sum of the taps, as Eq. 26 needs. padding:
+    `valid` leaves out a rim of K // 2 px, `zero` surrounds the image with zeros, as networks do.
+    Raises `InputError` for shapes that do not fit (juefei2018, Eqs. 24-26).
     """
     images, weights = _images(images), np.asarray(weights, float)
     if weights.ndim != 3 or weights.shape[1] != weights.shape[2]:
@@ -57,8 +61,8 @@ def maps(images, weights, divided=False, padding="valid"):
 def moments(images, size=LARGEST, padding="valid"):
     """Return mean (K*K,) and mean products (K*K, K*K) of the differences eps, both float64.
 
-    images: (N, H, W); means are over all images and places. size: K, px, odd. padding: as for
-    `maps`. Places count row by row; the centre's own difference is 0 (juefei2018, Section 3.4).
+    images: (N, H, W); means are over all images and positions. size: K, px, odd. padding: as in
+    `maps`. Neighbours count row by row; the centre's own difference is 0 (juefei2018, Section 3.4).
     """
     images, reach = _images(images), odd(size) // 2
     if one_of("padding", padding, PADDINGS) == "zero":
@@ -73,7 +77,11 @@ def moments(images, size=LARGEST, padding="valid"):
 
 
 def within(found, size):
-    """Return the moments of the inner size x size px of those of a larger window."""
+    """Return the moments of the inner size x size px from those of a larger window.
+
+    found: (mean, second) from `moments`. size: px, odd. Raises `InputError` for a size above that
+    of the window.
+    """
     mean, second = found
     large = round(len(mean) ** 0.5)
     rim = (large - odd(size)) // 2
@@ -86,8 +94,9 @@ def within(found, size):
 def of_filters(found, weights, divided=False):
     """Return mean (F,) and mean square (F,) of the maps of filters, from the moments of eps.
 
-    found: (mean, second) as `moments` gives, for the filters' own size. weights: (F, K, K). It is
-    what averaging `maps` gives: mean = w . E eps and mean square = w' E(eps eps') w.
+    found: (mean, second) from `moments`, for the filters' own size. weights: (F, K, K). divided: as
+    in `maps`. The result equals that of averaging `maps`: mean = w . E eps and mean square = w'
+    E(eps eps') w.
     """
     mean, second = found
     flat = np.asarray(weights, float).reshape(len(weights), -1)
@@ -97,17 +106,21 @@ def of_filters(found, weights, divided=False):
 
 
 def spread(mean, square):
-    """Return the standard deviation over all places of all maps, from each map's two means."""
+    """Return the standard deviation over all positions of all maps, a float.
+
+    mean, square: mean (F,) and mean square (F,) of each map.
+    """
     return float(np.sqrt(np.mean(square) - np.mean(mean) ** 2))
 
 
 def expected(found, low, high):
     """Return mean and mean square that filters of uniform taps have on average, exactly.
 
-    found: as for `of_filters`. Taps are independent, so E w_i w_j is E w^2 for i = j and (E w)^2
-    for others: the mean square is E w^2 sum_i E eps_i^2 + (E w)^2 sum_{i != j} E eps_i eps_j,
-    whatever the images are (generalises the supplement's Section 4 of juefei2018, which has two
-    taps and equal correlations). Only for maps that are not divided by the sum of the taps.
+    found: (mean, second) from `moments`. low, high: range of the taps. Taps are independent, so E
+    w_i w_j is E w^2 for i = j and (E w)^2 otherwise: the mean square is E w^2 sum_i E eps_i^2 + (E
+    w)^2 sum_{i != j} E eps_i eps_j, for any images (this generalises the supplement's Section 4 of
+    juefei2018, which has two taps and equal correlations). It holds only for maps that are not
+    divided by the sum of the taps.
     """
     mean, second = found
     tap, variance = (low + high) / 2, (high - low) ** 2 / 12
