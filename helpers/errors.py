@@ -2,10 +2,13 @@
 
 
 class InputError(ValueError):
-    """Say which field is wrong, what it was, and what is allowed."""
+    """Bad input: which field is wrong, its value, and what is allowed.
+
+    field: its name. value: what was given. allowed: what to use instead, in words.
+    """
 
     def __init__(self, field, value, allowed):
-        super().__init__(field, value, allowed)  # as given, so that it can leave a worker process
+        super().__init__(field, value, allowed)  # all three, so that it can be pickled by a worker
 
     def __str__(self):
         field, value, allowed = self.args
@@ -13,14 +16,17 @@ class InputError(ValueError):
 
 
 def one_of(field, value, allowed):
-    """Return `value` if it is among `allowed`, else raise `InputError`."""
+    """Return `value` if it is in the container `allowed`, else raise `InputError` about `field`."""
     if value not in allowed:
         raise InputError(field, value, "use one of " + ", ".join(map(str, allowed)))
     return value
 
 
 def whole(field, value, least=0, most=None):
-    """Return `value` if it is an int from `least` to `most`, else raise `InputError`."""
+    """Return `value` if it is an int from `least` to `most`, else raise `InputError` about `field`.
+
+    most: None for no upper bound. A bool does not count as an int.
+    """
     fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not fits or (most is not None and value > most):
         bound = f"from {least} to {most}" if most is not None else f"of at least {least}"
@@ -29,9 +35,9 @@ def whole(field, value, least=0, most=None):
 
 
 def cause(error):
-    """Return the first line of an error of a library, or its type where it says nothing."""
+    """Return the first line of the message of `error`, or its type if it has no message."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 class DivergedError(RuntimeError):
-    """Say in which run and epoch the training loss stopped being a number."""
+    """Raised when the training loss is no longer finite; the message names run and epoch."""
