@@ -1,4 +1,4 @@
-"""Every figure of the book, in one style; each function returns a closed figure to show."""
+"""All figures of the book, in one style; each function returns a closed figure to show."""
 
 from textwrap import fill
 
@@ -17,7 +17,7 @@ CHANNEL_COLOUR = {"all": "#333333", "red": "#d62728", "green": "#2ca02c", "blue"
 
 
 def style():
-    """Set the book's look: white ground in light and dark mode, legible sizes, thin lines."""
+    """Set the book's look: white background in light and dark mode, legible sizes, thin lines."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.9)
     matplotlib.rcParams.update(
         {
@@ -32,7 +32,11 @@ def style():
 
 
 def samples(pixels, index, count=5, seed=0):
-    """Show random images beside their arrangement: natural left, arranged right."""
+    """Show random images beside their arrangement: natural left, arranged right.
+
+    pixels: uint8 (N, C, H, W). index: as in `arrange.apply`. count: images per row and column.
+    seed: of the draw.
+    """
     chosen = np.random.default_rng(seed).choice(len(pixels), count * count, replace=False)
     fig, axes = plt.subplots(1, 2, figsize=(7, 3.6))
     panels = (
@@ -45,7 +49,10 @@ def samples(pixels, index, count=5, seed=0):
 
 
 def arranged(image, indices, titles):
-    """Show one image (C, H, W), as it is and under each index map."""
+    """Show one image, as it is and under each index map.
+
+    image: uint8 (C, H, W). indices: maps (H * W,). titles: one per map.
+    """
     return pictures(
         [image, *[arrange.apply(image[None], index)[0] for index in indices]],
         ["natural", *titles],
@@ -53,7 +60,10 @@ def arranged(image, indices, titles):
 
 
 def pictures(images, titles):
-    """Show images (C, H, W) side by side."""
+    """Show images (C, H, W) side by side under their titles.
+
+    images, titles: sequences of the same length.
+    """
     fig, axes = plt.subplots(1, len(images), figsize=(2.2 * len(images), 2.5))
     for axis, image, title in zip(axes, images, titles, strict=True):
         _picture(axis, _shown(image), title)
@@ -61,7 +71,10 @@ def pictures(images, titles):
 
 
 def curves(frame, printed=None):
-    """Draw test accuracy against epochs, mean and range over seeds; dotted: the paper's peaks."""
+    """Draw test accuracy against epochs, mean and range over seeds.
+
+    frame: from `evidence.table`. printed: {name: the paper's peak accuracy}, dotted lines.
+    """
     table = frame.assign(network=frame.model.map(NETWORK), pixels=frame.order.map(ORDER))
     fig, axis = plt.subplots(figsize=(6.4, 3.8))
     sns.lineplot(
@@ -94,7 +107,11 @@ def curves(frame, printed=None):
 
 
 def by_level(levels, values, xlabel, printed=None):
-    """Draw accuracy (seeds, levels) against a level; crosses: what the paper prints."""
+    """Draw accuracy against a level; dots are the seeds.
+
+    levels: numbers. values: (seeds, levels). xlabel: of the axis. printed: {level: the paper's
+    accuracy}, crosses.
+    """
     fig, axis = plt.subplots(figsize=(6.4, 3.8))
     _series(axis, levels, values, "measured", "#0173b2")
     if printed:
@@ -106,9 +123,10 @@ def by_level(levels, values, xlabel, printed=None):
 
 
 def panels(series, levels, xlabel, ylabel, log=False):
-    """Draw one panel for each entry of `series`, with one line for each entry of that.
+    """Draw one panel per entry of `series`, with one line per entry of it; dots are the repeats.
 
-    series: {panel: {line: values (repeats, levels)}}; dots are the repeats. log: of the values.
+    series: {panel: {line: values (repeats, levels)}}. levels: numbers, or {panel: numbers}. xlabel,
+    ylabel: of the axes. log: whether the value axis is logarithmic.
     """
     fig, axes = plt.subplots(1, len(series), figsize=(1 + 2.9 * len(series), 3.2), squeeze=False)
     for axis, (title, lines) in zip(axes.flat, series.items(), strict=True):
@@ -123,7 +141,7 @@ def panels(series, levels, xlabel, ylabel, log=False):
 
 
 def progress(seen):
-    """Draw orderness of each layer's maps and test accuracy against the step, mean and range.
+    """Draw orderness of each layer's maps and test accuracy by step, mean and range over seeds.
 
     seen: {panel: object with `steps` (T,), `orderness` (seeds, T, layers), `accuracy` (seeds, T)}.
     """
@@ -150,7 +168,10 @@ def progress(seen):
 
 
 def histograms(values, titles, xlabel):
-    """Draw a histogram of each list of values, on one scale."""
+    """Draw a histogram of each list of values, all on one scale.
+
+    values: lists of numbers. titles: one per list. xlabel: of the axes.
+    """
     fig, axes = plt.subplots(1, len(values), figsize=(1 + 2 * len(values), 2.8), sharey=True)
     flat = np.concatenate([np.asarray(v, float) for v in values])
     bins = np.linspace(flat.min(), flat.max(), 21)
@@ -162,7 +183,10 @@ def histograms(values, titles, xlabel):
 
 
 def scatter(points, xlabel, ylabel):
-    """Draw points joined by group; points: {group: (x (n,), y (repeats, n))}, bars are ranges."""
+    """Draw points joined by group; bars are ranges over repeats.
+
+    points: {group: (x (n,), y (repeats, n))}. xlabel, ylabel: of the axes.
+    """
     fig, axis = plt.subplots(figsize=(6.4, 3.8))
     for k, (label, (x, y)) in enumerate(points.items()):
         mean = np.mean(y, axis=0)
@@ -179,7 +203,7 @@ def _band(axis, x, values, label, colour, line="-"):
 
 
 def rows(images):
-    """Draw images, one row for each entry of {name: uint8 (N, C, H, W)}."""
+    """Draw images in one row per entry of `images`, {name: uint8 (N, C, H, W)}."""
     count = max(map(len, images.values()))
     fig, axes = plt.subplots(len(images), count, figsize=(0.9 * count, 0.95 * len(images)),
                              squeeze=False)  # fmt: skip
@@ -193,7 +217,7 @@ def rows(images):
 
 
 def neighbours(examples):
-    """Draw a row for each example: an image, and others with a number each.
+    """Draw one row per example: an image, and others with a number each.
 
     examples: lists of (image uint8 (C, H, W), number or None).
     """
@@ -206,9 +230,10 @@ def neighbours(examples):
 
 
 def by_channel(levels, series, xlabel):
-    """Draw accuracy against a level for all channels and for each.
+    """Draw accuracy against a level, for all channels together and for each.
 
-    series: {channel: (its levels, accuracies (seeds, its levels))}; levels: all there are.
+    levels: all that occur. series: {channel: (its levels, accuracies (seeds, its levels))}. xlabel:
+    of the axis.
     """
     fig, axis = plt.subplots(figsize=(6.4, 3.8))
     for name, (own, values) in series.items():
@@ -220,7 +245,10 @@ def by_channel(levels, series, xlabel):
 
 
 def bars(values, printed=None):
-    """Draw accuracy per network, one dot a seed; values: {name: (seeds,)}; crosses: the paper."""
+    """Draw accuracy per network; dots are the seeds.
+
+    values: {name: (seeds,)}. printed: {name: the paper's accuracy}, crosses.
+    """
     fig, axis = plt.subplots(figsize=(6.4, 3.6))
     names = list(values)
     axis.bar(range(len(names)), [np.mean(values[n]) for n in names], color="#9ecae1", width=0.6)
@@ -234,9 +262,10 @@ def bars(values, printed=None):
 
 
 def arms(panels, ylabel, xlabel=""):
-    """Draw one dot a seed and a line at the mean for each arm; panels: {panel: {arm: (seeds,)}}.
+    """Draw one dot per seed and a line at the mean for each arm.
 
-    Arms called "level ..." have a colour of their own and are labelled by the rest of their name.
+    panels: {panel: {arm: (seeds,)}}. ylabel, xlabel: of the axes. Arms called "level ..." have
+    their own colour and are labelled with the rest of their name.
     """
     fig, axes = plt.subplots(
         1, len(panels), figsize=(1 + 3.6 * len(panels), 3.6), sharey=True, squeeze=False
@@ -254,7 +283,10 @@ def arms(panels, ylabel, xlabel=""):
 
 
 def over_epochs(panels, ylabel):
-    """Draw mean and range over seeds against epochs; panels: {panel: {line: (seeds, epochs)}}."""
+    """Draw mean and range over seeds against epochs.
+
+    panels: {panel: {line: (seeds, epochs)}}. ylabel: of the axis.
+    """
     fig, axes = plt.subplots(
         1, len(panels), figsize=(1 + 3.2 * len(panels), 3.4), sharey=True, squeeze=False
     )
@@ -270,7 +302,10 @@ def over_epochs(panels, ylabel):
 
 
 def feature_maps(columns, names):
-    """Show maps of one image, a row a stage; columns: {network: [uint8 (maps, H, W) a stage]}."""
+    """Show feature maps of one image, one row per stage.
+
+    columns: {network: [uint8 (maps, H, W) per stage]}. names: of the stages.
+    """
     fig, axes = plt.subplots(len(names), len(columns), figsize=(7.6, 1.45 * len(names)))
     for column, (network, stages) in enumerate(columns.items()):
         for row, (name, maps) in enumerate(zip(names, stages, strict=True)):
@@ -284,7 +319,10 @@ def feature_maps(columns, names):
 
 
 def drift(distances, shares):
-    """Draw the share of pixels that end up farther than D; shares: (seeds, distances)."""
+    """Draw the share of pixels that end up farther than D from their place.
+
+    distances: D in px. shares: (seeds, distances).
+    """
     fig, axis = plt.subplots(figsize=(6.4, 3.2))
     _series(axis, distances, shares, "beyond D", "#de8f05")
     axis.set(xlabel="D (px)", ylabel="share of pixels", ylim=(0, None))
@@ -292,7 +330,10 @@ def drift(distances, shares):
 
 
 def class_images(means, deviations, names):
-    """Show each class's mean image (upper row) and standard deviation (lower row)."""
+    """Show each class's mean image (upper row) and standard deviation (lower row).
+
+    means, deviations: one (H, W) per class. names: of the classes.
+    """
     fig, axes = plt.subplots(2, len(names), figsize=(11, 2.9))
     for k, name in enumerate(names):
         axes[0, k].imshow(means[k], cmap="gray", vmin=0, vmax=255)
@@ -304,9 +345,10 @@ def class_images(means, deviations, names):
 
 
 def confusions(matrices, titles, names):
-    """Show confusion matrices, rows true and columns predicted, in per cent of the true class.
+    """Show confusion matrices: true classes in rows, predicted in columns, in per cent of the true.
 
-    matrices: each (seeds, classes, classes) of rates or counts; seeds are averaged.
+    matrices: each (seeds, classes, classes) of rates or counts; seeds are averaged. titles: one per
+    matrix. names: of the classes.
     """
     fig, axes = plt.subplots(len(matrices), 1, figsize=(6.4, 5.4 * len(matrices)), squeeze=False)
     for axis, matrix, title in zip(axes.flat, matrices, titles, strict=True):
@@ -332,7 +374,10 @@ def confusions(matrices, titles, names):
 
 
 def correlations(measured, printed, names):
-    """Show r per class: dots for each seed, crosses for the paper; both {network: values}."""
+    """Show Pearson's r per class: dots for our seeds, crosses for the paper.
+
+    measured: {network: (seeds, classes)}. printed: {network: (classes,)}. names: of the classes.
+    """
     rows = (len(measured) + 1) // 2
     fig, axes = plt.subplots(rows, 2, figsize=(8.6, 3.3 * rows), sharey=True, squeeze=False)
     for axis, (network, values) in zip(axes.flat, measured.items(), strict=True):
@@ -348,9 +393,9 @@ def correlations(measured, printed, names):
 
 
 def _series(axis, levels, values, label, colour, places=None):
-    """Draw values (seeds, levels), which lie at `places` among the levels, by default at all."""
+    """Draw values (seeds, levels), placed at `places` among the levels, by default at all."""
     values = np.asarray(values)
-    # levels double, so that equal steps are a logarithmic axis
+    # levels double, so that equal steps give a logarithmic axis
     places = np.arange(len(levels)) if places is None else np.asarray(places)
     axis.plot(places, values.mean(axis=0), "-", color=colour, label=label)
     axis.plot(np.tile(places, (len(values), 1)).T, values.T, "o", color=colour, ms=3.5, alpha=0.6)
@@ -381,18 +426,18 @@ def _picture(axis, image, title):
 
 
 def _done(fig):
-    plt.close(fig)  # the cell shows the figure it returns; an open one would be shown twice
+    plt.close(fig)  # the cell shows the figure it returns; an open one would appear twice
     return fig
 
 
 def noted(fig, note):
-    """Write what the evidence is under a figure, small; return the figure."""
+    """Write `note`, which describes the evidence, in small letters below `fig`; return `fig`."""
     fig.supxlabel(fill(note, round(15 * fig.get_figwidth())), fontsize=7, color="#555555")
     return fig
 
 
 def class_names(name):
-    """Return the classes of a data set as its figures label them."""
+    """Return the classes of the data set `name` as its figures label them."""
     if name in datasets.CLASSES:
         return datasets.CLASSES[name]
     return datasets.load(name, "test", 10).classes
