@@ -1,7 +1,7 @@
-"""Fine-tune a network that others trained on ImageNet, on pictures of other classes (rodner2016).
+"""Fine-tune a network pretrained on ImageNet on images of other classes (rodner2016).
 
-The network's weights after every epoch are kept in BUILD_DIR/checkpoints, under a key that knows
-nothing of observers: every further look at the same network is evaluation only.
+The network's weights after every epoch are kept in BUILD_DIR/checkpoints, under a key without
+observers, so a further look at the same network only evaluates it.
 """
 
 import copy
@@ -17,11 +17,11 @@ from helpers.errors import InputError, whole
 from helpers.pictures import middle
 
 ARGUMENTS = {"name", "side", "dropout"}
-MARGIN = 8 / 7  # shorter side of a picture, before a square of the network's side is cut out
+MARGIN = 8 / 7  # an image's shorter side, before the crop, as a multiple of the network's side
 
 
 def check(run):
-    """Raise `InputError` where a run asks for what cannot be done to a network of others."""
+    """Raise `InputError` if `run` asks for what fine-tuning a pretrained network cannot do."""
     if run.model != natural.TUNED:
         return
     given = run.model_args
@@ -39,11 +39,12 @@ def check(run):
 def train(run, train_pictures, test_pictures, watch=None):
     """Return (`natural.View`, epochs) of a network after fine-tuning, or from its checkpoint.
 
-    model_args: name of the network (`pretrained.load`), side of what it is shown in px, dropout of
-    input values while it trains (0 for none). All weights learn; the last layer is new. Pictures
-    are shrunk to `MARGIN` times the side; crop_flip takes a random square of them, mirrored half
-    of the time, none the middle, as at test. `Run` says the rest. Epochs are those of
-    `folder.train`.
+    run: its model_args are the name of the network (`pretrained.load`), the side in px of its
+    input, and the dropout of input values during training (0 for none). train_pictures,
+    test_pictures: `Pictures`. watch: ignored, since nothing can be watched. All weights learn; the
+    last layer is new. Images are shrunk to `MARGIN` times the side; crop_flip takes a random square
+    of them and mirrors half of them, none takes the middle, as at test. Epochs are those of
+    `folder.train`. Raises `InputError` without training images, and `DivergedError`.
     """
     if not len(train_pictures):
         raise InputError("data", run.data, "it has no training pictures to fine-tune on")
@@ -52,13 +53,17 @@ def train(run, train_pictures, test_pictures, watch=None):
     both = train_pictures.fingerprint() + test_pictures.fingerprint()
     fingerprint = hashlib.sha256(both.encode()).hexdigest()
     file = checkpoint.path(run.training_key(), fingerprint)
-    with checkpoint.alone(file):  # the same network may be wanted by several processes
+    with checkpoint.alone(file):  # several processes may want the same network
         epochs = _learn(run, view, file)
     return view, epochs
 
 
 def tuned(run, classes):
-    """Return the `pretrained.Network` that training starts from, with a new last layer."""
+    """Return the `pretrained.Network` from which the training of `run` starts.
+
+    classes: their names; a new last layer has one output for each. Its weights are drawn with the
+    run's seed.
+    """
     from helpers.models import pretrained
 
     given = run.model_args
@@ -73,7 +78,10 @@ def tuned(run, classes):
 
 
 def replace_head(model, before, after, name):
-    """Put a new layer in the place of the last one with `before` outputs, with `after` outputs."""
+    """Replace the last layer of `model` with `before` outputs by a new one with `after` outputs.
+
+    name: of the network, for the message. Raises `InputError` if there is no such layer.
+    """
     for path, part in reversed(list(model.named_modules())):
         if isinstance(part, nn.Linear) and part.out_features == before:
             made = nn.Linear(part.in_features, after)
@@ -89,16 +97,16 @@ def replace_head(model, before, after, name):
 
 
 def _learn(run, view, file):
-    """Train to the last epoch, from where the checkpoint stands, and return the rows."""
+    """Train to the last epoch, from the checkpoint on, and return the rows."""
     network, where = view.network, machine.device()
     done = checkpoint.read(file)
-    if done and len(done["rows"]) == run.epochs:  # no picture has to be read
+    if done and len(done["rows"]) == run.epochs:  # no image has to be read
         checkpoint.load(network.model, done["model"], file)
         return done["rows"]
     pixels, labels = _squares(view.read_out, network.side), view.read_out.labels.to(where)
     test = torch.stack([view.centre(picture) for picture in view.pictures])
     truth = view.pictures.labels
-    nothing = torch.empty(0, device=where), None  # pictures are handed over batch by batch
+    nothing = torch.empty(0, device=where), None  # images are passed batch by batch
     step = training.Step(network.model, replace(run, augment="none"), network.standardise, nothing)
     torch.manual_seed(run.seed)
 
@@ -132,14 +140,14 @@ def _learn(run, view, file):
 
 
 def _squares(pictures, side):
-    """Return the middle square of each picture, `MARGIN` times `side` px, uint8 (N, S, S, 3)."""
+    """Return the middle square of each image, `MARGIN` times `side` px, uint8 (N, S, S, 3)."""
     wide = round(MARGIN * side)
     made = [middle(picture, wide, wide) for picture in pictures]
     return torch.stack(made).permute(0, 2, 3, 1).contiguous()
 
 
 def _views(run, pixels, side):
-    """Return int64 (N, 4) of an epoch in a drawn order: picture, top and left of its view, flip."""
+    """Return the views of one epoch in a random order, int64 (N, 4): image, top, left, flip."""
     rows, margin = torch.randperm(len(pixels)), pixels.shape[1] - side
     if run.augment == "none":
         corner = torch.full((len(rows), 2), margin // 2)
