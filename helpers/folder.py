@@ -1,9 +1,9 @@
-"""Photographs in folders, one a class, too many for memory: streamed from disk to the device.
+"""Photographs in folders, one per class, too many for memory: streamed from disk to the device.
 
 The layout is that of ImageNet, `DATA_DIR/imagenet/{train,val}/<class>/*`; any other folder of the
-same layout can lie there. A `Run` on data of `NAMES` is trained here; its record is like any
-other, except that it has no accuracies smoothed over batches. torchvision is imported where it is
-needed, because that takes as long as importing PyTorch.
+same layout works too. A `Run` on data of `NAMES` is trained here. Its record is like any other, but
+without accuracies smoothed over batches. torchvision is imported only where it is needed, because
+its import takes as long as that of PyTorch.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from helpers.errors import InputError, cause, one_of
 NAMES = ("imagenet", "imagenet100")
 MOST = 100  # classes of imagenet100 (juefei2018, Section 5.2)
 CROP = 224  # px
-MARGIN = 256 / 224  # shorter side of a test photograph, before its middle is cut out, to the crop
+MARGIN = 256 / 224  # a test photograph's shorter side before the crop, as a multiple of it
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values up to 1
 LOADERS = os.cpu_count() or 1  # processes that read photographs; the result does not depend on it
 AS_THEY_ARE = ("arrangement", "channels", "train_size", "test_size", "degradation", "sample",
@@ -32,10 +32,10 @@ AS_THEY_ARE = ("arrangement", "channels", "train_size", "test_size", "degradatio
 
 @dataclass(frozen=True)
 class Photographs:
-    """Hold the names of one split's files.
+    """The files of one split.
 
-    files: (path, label) of each, labels from 0. classes: their names, in order. source: a line
-    that says where they come from. fingerprint: of both splits, 64 hex digits.
+    files: ((path, label), ...), labels from 0. classes: their names, in order. source: a line that
+    says where they come from. fingerprint: of both splits, 64 hex digits.
     """
 
     files: tuple
@@ -48,7 +48,7 @@ class Photographs:
 
 
 def check(run):
-    """Raise `InputError` where `run` asks a folder for what it cannot do."""
+    """Raise `InputError` if `run` asks a folder for what it cannot do."""
     if run.data not in NAMES:
         if run.crop != CROP:
             raise InputError("crop", run.crop, "only photographs of a folder are cropped")
@@ -67,22 +67,24 @@ def check(run):
 
 
 def splits(name):
-    """Return (train, val, their joint fingerprint) of `NAMES`, read once per process.
+    """Return (train, val, their joint fingerprint) of the data `name`, read once per process.
 
-    imagenet100 is the 100 classes with most training photographs, ties by name. The fingerprint
-    is of file names and sizes. Raises `InputError` if the folder or one of its classes is missing.
+    name: in `NAMES`; imagenet100 is the 100 classes with most training photographs, ties by name.
+    The fingerprint covers file names and sizes. Raises `InputError` if the folder or one of its
+    classes is missing.
     """
     return _splits(one_of("data", name, NAMES), paths.data() / "imagenet")
 
 
 def train(run, train_images, test_images, progress=None, watch=None):
-    """Train `run` on one split of `Photographs` and evaluate it on the other after every epoch.
+    """Train `run` on one split of photographs and evaluate it on the other after every epoch.
 
-    Training photographs are cropped at random to `run.crop` px and flipped (augment crop_flip), or
-    shrunk and cut like those of the test split (none). The state after each epoch is kept; see
-    `checkpoint.epochs`. progress, watch: see `training.train`; nothing can be watched. Returns
-    (view, epochs) as `training.train` does, the view without training images. Raises `InputError`
-    for photographs that cannot be read, and `DivergedError`.
+    train_images, test_images: `Photographs`. Training photographs are cropped at random to
+    `run.crop` px and flipped (augment crop_flip), or shrunk and cropped like those of the test
+    split (none). progress: called with each epoch's metrics, None for no call. watch: ignored,
+    since nothing can be watched. The state after each epoch is kept; see `checkpoint.epochs`.
+    Returns (view, epochs) as `training.train` does, with a view without training images. Raises
+    `InputError` for photographs that cannot be read, and `DivergedError`.
     """
     training.check(run, train_images, test_images)
     where = machine.device()
@@ -120,11 +122,11 @@ def train(run, train_images, test_images, progress=None, watch=None):
 
 
 def trained(run):
-    """Return (checkpoint's path, weights) of the network that `run` trained.
+    """Return (path of the checkpoint, weights) of the network that `run` trained.
 
-    Raises `InputError` if it was not trained to its end on the photographs at hand.
+    Raises `InputError` if it was not trained to its end on the photographs on this machine.
     """
-    for precision in training.PRECISIONS:  # which of them it was depends on the machine
+    for precision in training.PRECISIONS:  # the machine decided which it was
         chosen = replace(run, precision=precision)
         file = checkpoint.path(chosen.key(), splits(run.data)[2])
         state = checkpoint.read(file)
@@ -150,13 +152,18 @@ def _learn(step, run, images, epoch, where):
 
 
 class Stream:
-    """Read, transform and return photographs by row; each draws its crop from a seed of its own.
+    """Data set that reads, transforms and returns photographs by row, each with its own seed.
 
-    So it does not matter how many processes read. One that cannot be read is returned as
-    (path, cause): an error in a worker would end in a page of text.
+    The result therefore does not depend on the number of worker processes. A photograph that cannot
+    be read is returned as (path, cause): an error in a worker would print a page of text.
     """
 
     def __init__(self, images, transform, seed):
+        """Keep what the workers need.
+
+        images: `Photographs`. transform: function of a PIL image to a tensor. seed: that of row 0;
+        row k has seed + k.
+        """
         self.files, self.transform, self.seed = images.files, transform, seed
 
     def __len__(self):
@@ -168,7 +175,7 @@ class Stream:
         path, label = self.files[row]
         try:
             photograph = pil_loader(path)
-        except Exception as error:  # what a decoder can raise is no closed list
+        except Exception as error:  # a decoder can raise almost anything
             return path, f"it cannot be read ({cause(error)})"
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed + row)
@@ -194,7 +201,7 @@ def _collate(items):
 
 
 def _cut(crop, at_random=False):
-    """Return the map of a photograph to uint8 (3, crop, crop): its middle, or a random part."""
+    """Return the map of a photograph to uint8 (3, crop, crop): its middle or a random part."""
     from torchvision import transforms
 
     middle = [transforms.Resize(round(crop * MARGIN)), transforms.CenterCrop(crop)]
@@ -203,7 +210,7 @@ def _cut(crop, at_random=False):
 
 
 def _standardise(where):
-    """Return the map of uint8 pixels to ImageNet's zero mean and unit variance."""
+    """Return the function that standardises uint8 pixels with ImageNet's means and deviations."""
     mean, std = (torch.tensor(v, device=where)[:, None, None] for v in (MEAN, DEVIATION))
 
     def standardise(pixels):
@@ -235,9 +242,9 @@ def _splits(name, root):
 
 
 def by_class(folder):
-    """Return {class: paths} of a folder that has one for each class, in the order of their names.
+    """Return {class: list of paths} of `folder` (`Path`), which has one folder per class, by name.
 
-    Raises `InputError` where there is none, or one without a photograph.
+    Raises `InputError` if it has none, or if one has no photograph.
     """
     from torchvision.datasets import ImageFolder
 
