@@ -1,4 +1,4 @@
-"""Masks on the frequencies of images: what is taken away before a network sees them."""
+"""Frequency masks: frequencies removed from images before a network sees them."""
 
 import numpy as np
 
@@ -8,16 +8,18 @@ from helpers.errors import InputError, whole
 def low_pass(pixels, radius):
     """Keep the frequencies up to `radius` cycles per image (the radial mask of ghosh2019, §6).
 
-    pixels: uint8 (N, C, H, W). Returns the same, rounded and clipped to 0..255.
+    pixels: uint8 (N, C, H, W). Returns the same, rounded and clipped to 0..255. Raises `InputError`
+    for a radius below 0.
     """
     return _masked(pixels, _radii(pixels.shape[-2:]) <= _radius(radius))
 
 
 def random_mask(pixels, radius, seed):
-    """Keep as many frequencies as `low_pass` does, drawn at random, the same for all images.
+    """Keep as many random frequencies as `low_pass` does, the same for all images (ghosh2019, §6).
 
-    The mean is always kept, and a frequency goes together with its negative, as in any real image:
-    one more may be kept so that a pair stays whole.
+    pixels: uint8 (N, C, H, W). radius: cycles per image, as in `low_pass`. seed: of the draw.
+    Returns the same, rounded and clipped. The mean is always kept. A frequency and its negative are
+    kept together, as real images need: one more may be kept to complete a pair.
     """
     height, width = pixels.shape[-2:]
     count = (_radii((height, width)) <= _radius(radius)).sum()
