@@ -1,8 +1,8 @@
-"""What was fixed before a record was made: the statements that it bears on, by their hashes.
+"""What was fixed before a record was made: the hashes of the statements that use it.
 
 A new record carries the hash of each statement that its experiment serves: its text, its rule with
-all arguments, and what it is judged on. `changed` finds the statements that differ from that now;
-such a statement has to say so, with `after`, a key of `claims.AFTER`, and its page shows it.
+all arguments, and the evidence it is judged on. `changed` finds the statements that have changed
+since. Such a statement has to say so with `after`, a key of `claims.AFTER`, and its page shows it.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from functools import lru_cache
 from helpers import claims, experiments, paths, presets
 from helpers.errors import InputError
 
-NOT_HASHED = ("after", "unit")  # they change nothing of what is asked
+NOT_HASHED = ("after", "unit")  # they do not change what a statement asks
 
 
 def digest(statement):
-    """Return 16 hex digits that stand for a statement, as from `claims.statements`."""
+    """Return 16 hex digits that identify `statement`, a dict from `claims.statements`."""
     asked = {k: v for k, v in statement.items() if k not in NOT_HASHED}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -27,7 +27,8 @@ def digest(statement):
 def every():
     """Return {(paper, experiment): {statement's name: its digest}} of all claims.
 
-    A statement's name is `row/statement`, with the printed figure where there are several.
+    A statement's name is `row/statement`, followed by the printed figure's name if there are
+    several.
     """
     found = {}
     for key in claims.PAPERS:
@@ -40,13 +41,16 @@ def every():
 
 
 def title(row, statement):
-    """Return a statement's name, such as `ivan-table1/grows`."""
+    """Return the name of a statement, such as `ivan-table1/grows`.
+
+    row: the row's id. statement: dict from `claims.statements`.
+    """
     name = f"{row}/{statement['id']}"
     return f"{name}/{statement['key']}" if "key" in statement else name
 
 
 def bearing(run):
-    """Return {statement's name: digest} of all statements that a run's record bears on."""
+    """Return {statement's name: digest} of all statements that use the record of `run`."""
     found = {}
     for place, digests in every().items():
         if run.key() in _keys(*place, run.seed):
@@ -68,23 +72,23 @@ def _keys(paper, name, seed):
 
 
 def changed(bears_on, recorded):
-    """Return the statements of a record that are not as they were when it was made.
+    """Return the names of a record's statements that have changed since it was made, sorted.
 
-    bears_on: {name: digest} now. recorded: {name: digest} of the record; {} for one that is older
-    than this check, for which every statement counts as changed.
+    bears_on: {name: digest} now. recorded: {name: digest} in the record; {} for a record older than
+    this check, for which every statement counts as changed.
     """
     return sorted(name for name, found in bears_on.items() if recorded.get(name) != found)
 
 
 def is_commit(name):
-    """Return whether a record's commit is one of the repository's, and an ancestor of this one."""
+    """Return whether the commit `name` is in the repository and an ancestor of the current one."""
     found = subprocess.run(["git", "merge-base", "--is-ancestor", name, "HEAD"],
                            cwd=paths.ROOT, capture_output=True, check=False)  # fmt: skip
     return found.returncode == 0
 
 
 def check_commit():
-    """Refuse to publish from a state of the code that is not a commit of the repository."""
+    """Raise `InputError` unless code and claims are committed: a record names its commit."""
     where = {"cwd": paths.ROOT, "capture_output": True, "text": True}
     try:
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **where, check=True)
