@@ -15,11 +15,12 @@ WIDTHS = dict.fromkeys(("resnet", "pnn", "lbcnn"), 16)  # channels; vgg's multip
 
 
 def measure(families=tuple(MODELS), workers=None):
-    """Train families in both precisions at preset quick, add them to the gate record, return it.
+    """Train families in both precisions at preset quick; return the updated gate record, a dict.
 
-    families: names in `helpers.models.MODELS`. Rows of other families stay. Runs that differ in
-    nothing but precision are paired. Interrupted, it goes on from the runs that are done. Raises
-    `InputError` for an unknown family, and where bfloat16 is not fast.
+    families: names in `helpers.models.MODELS`; the record keeps the rows of others. workers: number
+    of processes, None for the default. Runs that differ only in precision are paired. An
+    interrupted measurement resumes with the runs that are done. Raises `InputError` for an unknown
+    family, and on a machine without fast bfloat16.
     """
     for family in families:
         one_of("families", family, MODELS)
@@ -44,11 +45,12 @@ def measure(families=tuple(MODELS), workers=None):
 
 
 def compare(accuracy):
-    """Return a family's differences, their mean, and what it concludes in each precision.
+    """Return a family's differences, their mean, and its conclusions in each precision, as a dict.
 
-    accuracy: final test accuracy by (seed, data, order, precision). A seed's difference is the
-    mean over data sets and orders. A conclusion says, for each data set, which order the family
-    learns better, if the mean gap over the seeds exceeds two standard errors.
+    accuracy: final test accuracy by (seed, data, order, precision). The difference of a seed is
+    bfloat16 minus float32, the mean over data sets and orders. A conclusion says, for each data
+    set, which order the family learns better, if the mean gap over the seeds exceeds two standard
+    errors.
     """
     seeds = sorted({seed for seed, *_ in accuracy})
     differences = [
@@ -71,7 +73,7 @@ def _better(gaps):
 
 
 def _runs(family):
-    """Return the runs of a family by (seed, data, order, precision)."""
+    """Return the runs of a family, {(seed, data, order, precision): run}."""
     scale = presets.preset("quick")
     width = WIDTHS.get(family, scale.width if family in ("vgg", "pnn_vgg") else None)
     narrow = {"model_args": {"width": width}} if width else {}
