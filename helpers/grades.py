@@ -1,4 +1,4 @@
-"""Grades: how much the evidence behind a verdict can carry, computed from its records.
+"""Grades: how strong the evidence behind a verdict is, computed from its records.
 
 A
 : the paper's own scale, with everything that matters given by the paper; and theory.
@@ -18,17 +18,18 @@ import numpy as np
 from helpers import datasets, evidence, experiments, rules
 from helpers.errors import one_of
 
-LAST = 1 / 5  # of the epochs: within them ...
+LAST = 1 / 5  # of the epochs: in this last part ...
 STOPPED = 0.01  # ... a network that has stopped improving gains less accuracy than this
 KIND = ("data", "model", "order", "slices", "distance", "channels", "swaps", "block", "per_image",
         "filter", "optimiser", "augment", "batch", "arguments", "train")  # fmt: skip
-LEARNT = 1.5  # times the accuracy of chance that one must have, or it has not begun
+LEARNT = 1.5  # times chance: a network with less accuracy has learnt nothing
 
 
 def frames(statement, paper, preset):
-    """Return [(`Evidence`, rows)] of the experiments of a statement, one pair each.
+    """Return [(`Evidence`, rows)] of a statement's experiments, one pair each.
 
-    statement: as from `claims.statements`. rows: those of its runs that the statement speaks of.
+    statement: dict from `claims.statements`. paper: its key. preset: name in `presets.PRESETS`.
+    rows: those of the runs that the statement is about.
     """
     pairs = []
     for name in statement.get("experiments", ()):
@@ -38,9 +39,10 @@ def frames(statement, paper, preset):
 
 
 def picked(found, only):
-    """Return the rows of an `Evidence` whose columns have the values of `only`.
+    """Return the rows of `found`, an `Evidence`, whose columns have the values of `only`.
 
-    only: {column: value or list of values}; `data: cifar10` also picks what stands in for it.
+    only: {column: value or list of values}; `data: cifar10` also selects the data that replace it.
+    Raises `InputError` for an unknown column.
     """
     rows = found.frame
     for column, values in only.items():
@@ -55,7 +57,8 @@ def picked(found, only):
 def grade(statement, pairs, scale, holds):
     """Return the grade of a statement's evidence, A, B or C.
 
-    pairs: of `frames`. scale: of its measurement. holds: whether its precondition does.
+    statement: dict from `claims.statements`. pairs: from `frames`. scale: that of its measurement.
+    holds: whether its precondition holds.
     """
     kind, given = scale.split(",")[0], not statement.get("open")
     if kind == "no training":
@@ -68,18 +71,19 @@ def grade(statement, pairs, scale, holds):
 
 
 def stopped(rows):
-    """Return whether every kind of network in the rows of an evidence table stopped improving.
+    """Return whether every kind of network in `rows` (of an evidence table) stopped improving.
 
-    Networks that differ in their seed alone are of one kind and count by their mean. What was not
-    trained here cannot improve.
+    Networks that differ only in their seed are of one kind and count by their mean. Networks that
+    were not trained here cannot improve.
     """
     return all(gain < STOPPED for gain in gains(rows).values())
 
 
 def gains(rows):
-    """Return {kind of network: accuracy that its last fifth of the epochs gained, mean of seeds}.
+    """Return {kind of network: accuracy gained in the last fifth of the epochs, mean over seeds}.
 
-    Infinite for a network of one epoch, which has no last fifth, and for one that learnt nothing.
+    rows: of an evidence table. The gain is infinite for a network of one epoch, which has no last
+    fifth, and for one that learnt nothing.
     """
     found, curves, first = {}, {}, {}
     trained = rows[rows.epoch > 0] if len(rows) else rows
@@ -97,14 +101,15 @@ def gains(rows):
 
 
 def _kind(run):
-    """Return what a run is but for its seed, from a row of `evidence.table`."""
+    """Return the configuration of a run without its seed, from a row of `evidence.table`."""
     return repr([run.get(column) for column in KIND])
 
 
 def test_set_error(pairs):
-    """Return the standard error of accuracies that their test images alone give.
+    """Return the standard error of accuracies that comes from the test images alone.
 
-    Of all rows of a statement together, by their mean accuracy after the last epoch.
+    pairs: from `frames`. For each pair it follows from the mean accuracy after the last epoch; the
+    largest counts, 0 without accuracies.
     """
     floors = []
     for found, rows in pairs:
@@ -115,5 +120,8 @@ def test_set_error(pairs):
 
 
 def first_stage(pairs):
-    """Return how many seeds chose how many there are, None without a choice."""
+    """Return the number of seeds that chose the total number, None if nothing was chosen.
+
+    pairs: from `frames`.
+    """
     return min((found.first for found, _ in pairs if found.first), default=None)
