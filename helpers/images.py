@@ -8,10 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Images:
-    """Hold one split of one data set.
+    """One split of one data set.
 
-    pixels: uint8 (N, C, H, W). labels: int64 (N,), from 0. classes: their names, in order.
-    source: a line that says where the images come from.
+    name: of the data set. pixels: uint8 (N, C, H, W). labels: int64 (N,), from 0. classes: their
+    names, in order. source: a line that says where the images come from.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Images:
 
     @property
     def side(self):
-        """Return the height and width in px."""
+        """Height and width in px."""
         return self.pixels.shape[-1]
 
     def fingerprint(self):
