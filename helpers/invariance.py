@@ -1,7 +1,7 @@
-"""What a run records about one-pixel changes (azulay2019): observers, and how to read them.
+"""Observers of one-pixel changes (azulay2019), and functions that read what they recorded.
 
-A view, of a network that was trained here or by others, gives `pictures` (tensors uint8 (C, H, W)),
-`probabilities(pixels)`, `features(pixels)` (one (N, D) a depth) and `embedded` (px); see
+A view, of a network trained here or elsewhere, has `pictures` (tensors uint8 (C, H, W)),
+`probabilities(pixels)`, `features(pixels)` (one (N, D) per depth) and `embedded` (px); see
 `training.View` and `natural.View`.
 """
 
@@ -14,29 +14,30 @@ from torch.nn import functional
 
 from helpers import bias, metrics, sensitivity, shift
 
-SEED = 5  # of the places and crops
-DRAW = 6  # of pictures
-CHUNK = 50  # pairs of frames that are in memory at a time
-GRADIENTS = 10  # frames whose way through the network is
+SEED = 5  # of positions and crops
+DRAW = 6  # seed of the draw of images
+CHUNK = 50  # pairs of frames in memory at a time
+GRADIENTS = 10  # frames per backward pass, which keeps every layer's output
 NEIGHBOURS = 10  # azulay2019, Section 4
 SHOWN = 4  # images of either end of the scale of typicality
 SHOWN_NEIGHBOURS = 5  # Figure 7
-PAIRS = 1_000  # pictures, as in the paper
-STEPS = 2**16 - 1  # in which a record holds a share
+PAIRS = 1_000  # images, as in the paper
+STEPS = 2**16 - 1  # of which a record stores a share as a whole number
 
 
 def pairs(protocol, count=PAIRS):
-    """Return the observer of one protocol: every picture's `shift.Change`, packed.
+    """Return the observer of one protocol, which records the `shift.Change` of every image.
 
-    count: pictures, the first so many, None for all. A picture's frames are the same either way.
+    protocol: name in `shift.MAKERS`. count: number of images, the first of the view, None for all.
+    The frames of an image are the same either way.
     """
     return lambda view: pack(changes(view, protocol, view.embedded, count), view.labels)
 
 
 def sizes(protocol):
-    """Return the observer of one protocol at every size of the embedded picture.
+    """Return the observer of one protocol at every size of the embedded image.
 
-    Of the first `few` pictures of a view.
+    protocol: name in `shift.MAKERS`. It looks at the first `few` images of a view.
     """
     return lambda view: {
         str(size): pack(changes(view, protocol, size, view.few), view.labels) for size in view.sizes
@@ -44,10 +45,11 @@ def sizes(protocol):
 
 
 def drawn_sizes(protocol):
-    """Return the same observer for as many pictures that are drawn from all of them.
+    """Return the observer of `sizes` for as many images drawn at random from all of them.
 
-    The draw is the same for all networks and sizes. Only for a view of pictures in files, whose
-    order means something: a folder is sorted, and the first of `imagenet_sample` are all animals.
+    protocol: name in `shift.MAKERS`. The draw is the same for all networks and sizes. It is only
+    for a view of images in files, whose order means something: a folder is sorted, and the first
+    images of `imagenet_sample` all show animals.
     """
 
     def observe(view):
@@ -58,7 +60,10 @@ def drawn_sizes(protocol):
 
 
 def changes(view, protocol, size, count=PAIRS):
-    """Return the `shift.Change` of the first `count` of a view's pictures, None for all."""
+    """Return the `shift.Change` of the first `count` images of `view`, None for all.
+
+    protocol: name in `shift.MAKERS`. size: shorter side of the embedded image in px.
+    """
     parts, pictures = [], view.pictures[:count]
     for start in range(0, len(pictures), CHUNK):
         chunk = pictures[start : start + CHUNK]
@@ -71,11 +76,11 @@ def changes(view, protocol, size, count=PAIRS):
 
 
 def foretold(protocol):
-    """Return the observer of one protocol: what a move by a pixel is foretold to do to pictures.
+    """Return the observer of one protocol that predicts how much a shift by one pixel matters.
 
-    values: standard deviation of the probability of the first frame's top class under translations
-    of sigma = 1 px, to first order (rodner2016, Eq. 5), float32 in hex digits, frames as in
-    `pairs`; `foreseen` reads them.
+    protocol: name in `shift.MAKERS`. The observer records values: the standard deviation of the
+    probability of the first frame's top class under translations of sigma = 1 px, to first order
+    (rodner2016, Eq. 5), float32 in hex digits, with frames as in `pairs`. `foreseen` reads them.
     """
 
     def observe(view):
@@ -94,14 +99,15 @@ def foretold(protocol):
 
 
 def foreseen(record):
-    """Return the deviations that `foretold` recorded, float64 (N,)."""
+    """Return the predicted deviations in a `record` of the observers `foretold_*`, float64 (N,)."""
     return np.frombuffer(bytes.fromhex(record["values"]), "<f4").astype(float)
 
 
 def pack(change, labels=None):
-    """Return a `shift.Change` as a record holds it, in hex digits.
+    """Return a `shift.Change` in the form of a record: a dict with values in hex digits.
 
-    accuracy: of the first frames, where the pictures' labels are known.
+    change: the `Change`. labels: int64 tensor of the images' labels, None if unknown; they give the
+    accuracy on the first frames.
     """
     n = len(change.changed)
     known = labels is not None
@@ -116,13 +122,13 @@ def pack(change, labels=None):
 
 
 def unpack(packed):
-    """Return (changed bool (N,), top (N,), change (N,)) of what `pack` made."""
+    """Return (changed bool (N,), top (N,), change (N,)) from `packed`, the result of `pack`."""
     changed = metrics.bits(packed["changed"], packed["n"])
     return changed, shares(packed["top"]), shares(packed["change"])
 
 
 def seen(observed, name):
-    """Return what an observer found of all test images, or else of the first thousand.
+    """Return what an observer found on all test images, or else on the first thousand.
 
     observed: observations of a record. name: pairs_crop, typicality, readouts ...
     """
@@ -130,18 +136,17 @@ def seen(observed, name):
 
 
 def shares(text):
-    """Return values from 0 to 1, float64 (N,), from the hex digits of a record."""
+    """Return values from 0 to 1, float64 (N,), from `text`, hex digits of a record."""
     return np.frombuffer(bytes.fromhex(text), "<u2") / STEPS
 
 
 def typicality(view, count=PAIRS):
     """Return how typical each test image is, and examples (azulay2019, Section 4, Figure 7).
 
-    count: images, the first so many, None for all.
-
-    values: mean normalised correlation of the last features with those of the ten nearest training
-    images. typical, atypical: for images at either end their number, and number and correlation of
-    the nearest training images.
+    view: a `training.View` or `natural.View`. count: number of images, the first of the view, None
+    for all. Returns a dict. values: mean normalised correlation of the last features with those of
+    the ten nearest training images. typical, atypical: for images at either end, their number, and
+    number and correlation of the nearest training images.
     """
     both = view.train[0], view.pictures[:count]
     train, test = (_normalised(view.features(pixels)[-1]) for pixels in both)
@@ -164,11 +169,12 @@ def typicality(view, count=PAIRS):
 
 
 def readouts(view, count=PAIRS):
-    """Return what linear read-outs of every depth do under the crop protocol (Figure 4).
+    """Return what linear read-outs at every depth do under the crop protocol (Figure 4).
 
-    count: test pictures, the first so many, None for all.
-    Each is a logistic regression on the means over places of that depth's maps, standardised. A
-    list over depths of `pack` with the read-out's accuracy on the test pictures.
+    view: a `training.View` or `natural.View`. count: number of test images, the first of the view,
+    None for all. Each read-out is a logistic regression on the spatial means of the maps of that
+    depth, standardised. Returns a list over depths of `pack`, with the read-out's accuracy on the
+    test images.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
