@@ -1,8 +1,8 @@
 """The live check: one decisive comparison of each paper, trained here on the embedded data.
 
 It is small, so that it takes minutes, and shows on the reader's own machine in which direction a
-paper's result goes. Beside each figure stands the published one, taken from the records of the
-statement that it belongs to. The live figures have one seed and get no verdict.
+paper's result goes. The published figure stands beside each live one; it comes from the records of
+the statement in question. The live figures have one seed and get no verdict.
 """
 
 import time
@@ -35,11 +35,11 @@ SMOKE = {"train_size": 200, "test_size": 100}
 
 @dataclass(frozen=True)
 class Check:
-    """Declare the live check of one paper.
+    """The live check of one paper.
 
     statement: `row/statement` whose published figure stands beside the live one. runs: {name: run}
-    of what is trained. measure: function of {name: record} to {name: number}. says: sentence with
-    these numbers. beside: the same of the published figure, which is `{figure}`.
+    to train. measure: function of {name: record} to {name: number}. says: sentence with these
+    numbers. beside: sentence about the published figure, `{figure}`.
     """
 
     statement: str
@@ -55,7 +55,7 @@ def _best(record):
 
 
 def _small(data, model, arguments, **rest):
-    """Return a run on all images that are embedded."""
+    """Return a run on all embedded images."""
     usual = {"train_size": IMAGES, "test_size": TEST, "lr": 3e-3, "decay": 0.0, "batch": 64}
     return Run(data, model, model_args=arguments, **usual | rest)
 
@@ -178,7 +178,11 @@ CHECKS = {
 
 
 def runs(preset, papers=tuple(CHECKS)):
-    """Return the runs of the live checks of some papers, as a list; at smoke the smallest."""
+    """Return the runs of the live checks, a list.
+
+    preset: name in `presets.PRESETS`; at smoke the runs are the smallest, at all others the same.
+    papers: their keys.
+    """
     return [run for paper in papers for run in _named(paper, preset).values()]
 
 
@@ -194,10 +198,11 @@ def _named(paper, preset):
 
 
 def sentence(paper, preset, workers=None):
-    """Return one sentence: what was found on this machine, and what is published.
+    """Return one sentence: the result on this machine, and the published one.
 
-    Runs without a record are trained first. preset: `smoke` for the smallest scale; the check is
-    the same at all others. Raises `InputError` for an unknown paper or preset.
+    paper: its key. preset: `smoke` for the smallest scale; the check is the same at all others.
+    workers: number of processes, None for the default. Runs without a record are trained first.
+    Raises `InputError` for an unknown paper or preset.
     """
     check, named = CHECKS[one_of("paper", paper, CHECKS)], _named(paper, preset)
     found = dict(zip(named, queue.results(list(named.values()), workers), strict=True))
@@ -209,9 +214,9 @@ def sentence(paper, preset, workers=None):
 
 
 def published(paper):
-    """Return the published figure of the statement beside which a paper's check stands, in words.
+    """Return in words the published figure that stands beside the live check of `paper`.
 
-    It is taken from the records through the statement's measure; nothing is trained for it.
+    It comes from the records through the statement's measure; nothing is trained for it.
     """
     check = CHECKS[one_of("paper", paper, CHECKS)]
     row, wanted = check.statement.split("/")
@@ -237,12 +242,12 @@ def _scale(data, images, epochs, repeats):
 
 
 def paragraph(paper, preset):
-    """Return a paper's sentence as a paragraph of its page."""
+    """Return the `sentence` of `paper` at `preset` as an HTML paragraph for its page."""
     return Html(f'<p class="live">{escape(sentence(paper, preset))}</p>')
 
 
 def paragraphs(preset):
-    """Return the sentences of all papers as a list, for the front page."""
+    """Return the `sentence` of every paper at `preset` as an HTML list for the front page."""
     items = "".join(
         f"<li><strong>{paper}:</strong> {escape(sentence(paper, preset))}</li>" for paper in CHECKS
     )
