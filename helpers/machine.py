@@ -1,4 +1,4 @@
-"""The machine at hand: where networks are computed, and what it is fast at."""
+"""The machine at hand: the device that computes, and what it is fast at."""
 
 import ctypes
 import sys
@@ -17,7 +17,7 @@ def device():
 
 
 def has_fast_bfloat16():
-    """Tell whether this machine multiplies bfloat16 matrices in hardware made for it."""
+    """Return whether this machine multiplies bfloat16 matrices in hardware made for it."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     flags = CPU.read_text() if CPU.exists() else ""
@@ -26,11 +26,12 @@ def has_fast_bfloat16():
 
 @cache
 def keep_freed_memory():
-    """Have the C library keep what this process frees, where it is glibc; return whether it does.
+    """Make the C library keep the memory that this process frees; return whether it does.
 
-    A training step frees every map that it makes, and by default glibc gives maps of some MB back
-    to the system at once. The next step then waits while the system clears the same pages again,
-    which is up to a third of its time. The process stays as large as it ever was.
+    Only glibc can do it. A training step frees every map that it makes, and by default glibc
+    returns maps of some MB to the system at once. The next step then waits while the system clears
+    the same pages again, which is up to a third of its time. The process stays as large as it ever
+    was.
     """
     if sys.platform != "linux":
         return False
