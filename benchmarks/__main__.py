@@ -21,14 +21,18 @@ from helpers import arrange, machine, orderness, paths, plan, precision, runs, t
 from helpers.errors import InputError, whole
 
 GEMM = 1024  # rows and columns of the matrices whose product sets the machine's rate
-BATCH = 128  # images a step of the networks that the book does not train as they are here
+BATCH = 128  # images per step of the networks that the book does not train in this form
 LOOPED, STRIDE = 300, 115  # a loop in Python counts every 115th triple of so many images
 LOADERS = (0, 2) if sys.platform == "linux" else (0,)  # worker clocks are known on Linux only
 SHORT = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def main(arguments=None):
-    """Measure everything, print the table and write `build/benchmarks/latest.json`."""
+    """Measure everything, print the table and write `build/benchmarks/latest.json`.
+
+    arguments: list of text, None for those of the command line. Returns the exit status, 2 for bad
+    input.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.7, help="time of one measurement")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each side")
@@ -84,8 +88,8 @@ def _everything(about, options):
 def _against_usual(case, fast, options):
     """Yield our speed over the usual loop's, our share of the GEMM rate, and what memory gains.
 
-    fast: the precisions in which this machine multiplies fast. The one that runs would be
-    trained in comes first and is held to the goal; another is shown beside it.
+    fast: the precisions in which this machine multiplies fast. The precision in which runs would be
+    trained comes first and is held to the goal; any other is shown beside it.
     """
     batch = options.batch or case.batch or BATCH
     precisions = list(dict.fromkeys([_auto(case), *fast]))
@@ -119,12 +123,12 @@ def _ratios(first, second):
 
 
 def _auto(case):
-    """Return the precision that runs of the case's family are trained in on this machine."""
+    """Return the precision in which runs of the case's family are trained on this machine."""
     return precision.choose(runs.Run("mnist", case.family))
 
 
 def _levers(options):
-    """Yield what each exact rewriting of a network gains by itself."""
+    """Yield what each exact rewriting of a network gains on its own."""
     named = {case.name: case for case in networks.CASES}
     for lever, name, change in (
         ("pool before ReLU", "plain, 3 layers, 28 px", networks.relu_first),
@@ -139,7 +143,7 @@ def _levers(options):
 
 
 def _lever(name, case, batch, on, off):
-    """Return the ratio of our loop with a lever and without, of steps per second."""
+    """Return the ratio of our loop with and without a lever, in steps per second."""
     return Ratio(f"{name}, {case.name}, {SHORT[_auto(case)]}: on / off", _ratios(on, off), None,
                  f"{batch * median(on):,.0f} and {batch * median(off):,.0f} images/s"
                  )  # fmt: skip
