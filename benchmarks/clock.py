@@ -1,8 +1,8 @@
-"""Time steps so that other work on the machine disturbs little.
+"""Time steps with little disturbance from other work on the machine.
 
-What counts is CPU time, not the time on the wall: a step that waits for a busy core is not slower.
-Where a loop has worker processes, the busiest process counts, as if each had a core of its own;
-that favours the usual loop, whose workers are given cores which we could train on.
+We count CPU time, not wall-clock time: a step that waits for a busy core is not slower. If a loop
+has worker processes, the busiest process counts, as if each had its own core; that favours the
+usual loop, whose workers get cores on which we could train.
 """
 
 import time
@@ -15,9 +15,10 @@ WARM_UP = 4  # steps: the first ones choose kernels and allocate
 
 @dataclass(frozen=True)
 class Ratio:
-    """Keep a measured ratio, one value a pair, and the goal that its median is held to.
+    """A measured ratio, one value per pair, and the goal for its median.
 
-    detail: the two sides in words. at_most: whether the goal is a ceiling.
+    name: of the ratio. values: floats. goal: None if there is none. detail: the two sides in words.
+    at_most: whether the goal is a ceiling.
     """
 
     name: str
@@ -28,18 +29,22 @@ class Ratio:
 
     @property
     def seen(self):
-        """Return the median."""
+        """Median of the values."""
         return median(self.values)
 
     def reached(self):
-        """Tell whether the goal is met; None where there is none."""
+        """Return whether the goal is met, None if there is none."""
         if self.goal is None:
             return None
         return self.seen <= self.goal if self.at_most else self.seen >= self.goal
 
 
 def rate(loop, seconds, clocks=None):
-    """Return steps per second of `clocks` over `seconds` on the wall, at least one step."""
+    """Return a loop's steps per second of `clocks`, a float.
+
+    loop: iterator of steps. seconds: wall-clock time to run it, at least one step. clocks: function
+    to {name: seconds}, by default `cpu_clocks`; the clock that advances most counts.
+    """
     clocks = clocks or cpu_clocks
     started, steps, before = time.perf_counter(), 0, clocks()
     while not steps or time.perf_counter() - started < seconds:
@@ -49,18 +54,18 @@ def rate(loop, seconds, clocks=None):
 
 
 def cpu_clocks():
-    """Return the CPU time of this process and of each worker process it has."""
+    """Return the CPU time of this process and of each of its worker processes, {name: seconds}."""
     workers = {child.pid: time.clock_gettime(_clock_of(child.pid)) for child in active_children()}
     return {"self": time.process_time(), **workers}
 
 
 def wall_clock():
-    """Return the time on the wall, where sharing the cores is what is measured."""
+    """Return the wall-clock time, {name: seconds}, for measurements of shared cores."""
     return {"wall": time.perf_counter()}
 
 
 def spent(function):
-    """Return the CPU seconds that one call takes."""
+    """Return the CPU seconds that one call of `function` takes."""
     before = time.process_time()
     function()
     return time.process_time() - before
