@@ -18,7 +18,10 @@ SIZES = {1: 60_000, 3: 50_000}  # images by channels: those of MNIST and of CIFA
 
 
 def random_images(shape):
-    """Return uint8 noise as `Images`: no step is faster or slower for what the images show."""
+    """Return uint8 noise as `Images`: what images show changes the speed of no step.
+
+    shape: (C, H, W) of one image.
+    """
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (SIZES[shape[0]], *shape), np.uint8)
     labels = rng.integers(0, networks.CLASSES, len(pixels))
@@ -30,8 +33,9 @@ def random_images(shape):
 def ours(case, batch, precision, change=None, keep=True):
     """Step as `helpers.training.train` does: resident data, and its own `Step`.
 
-    change: a function of `networks` that takes a lever out of the network. keep: whether freed
-    memory is kept, as `helpers.runs.execute` has it.
+    case: in `networks.CASES`. batch: images per step. precision: name in `training.PRECISIONS`.
+    change: a function of `networks` that takes a lever out of the network, None for none. keep:
+    whether freed memory is kept, as in `helpers.runs.execute`.
     """
     if keep:
         machine.keep_freed_memory()
@@ -51,9 +55,10 @@ def ours(case, batch, precision, change=None, keep=True):
 
 
 class AsPictures(Dataset):
-    """Hand out (picture, label) as `torchvision.datasets` does: array to PIL, then transforms."""
+    """Data set of (image, label) as in `torchvision.datasets`: array to PIL, then transforms."""
 
     def __init__(self, images):
+        """Keep `images` (`Images`), and standardise them by their own mean and deviation."""
         mean, std = datasets.standardisation(images)
         self.pixels = np.ascontiguousarray(images.pixels.transpose(0, 2, 3, 1).squeeze())
         self.labels = images.labels
@@ -69,7 +74,10 @@ class AsPictures(Dataset):
 
 
 def usual(case, batch, workers):
-    """Step as most tutorials do: DataLoader, float32, NCHW, default Adam."""
+    """Step as most tutorials do: DataLoader, float32, NCHW, default Adam.
+
+    case: in `networks.CASES`. batch: images per step. workers: processes of the DataLoader.
+    """
     model = case.build(networks.as_written).train()
     loader = DataLoader(
         AsPictures(random_images(case.shape)), batch, shuffle=True, drop_last=True,
@@ -89,7 +97,10 @@ def usual(case, batch, workers):
 
 
 def products(size, dtype):
-    """Multiply square matrices, whose rate is the machine's."""
+    """Multiply square matrices repeatedly: their rate is the machine's.
+
+    size: rows and columns. dtype: of torch.
+    """
     a, b = (torch.randn(size, size, dtype=dtype) for _ in range(2))
     out = torch.empty_like(a)
     while True:
@@ -97,7 +108,10 @@ def products(size, dtype):
 
 
 def triples(height, width):
-    """Return every two-hop path p-q-r that does not turn back, as positions in a flat image."""
+    """Return every two-hop path p-q-r that does not turn back, as positions in a flat image.
+
+    height, width: px.
+    """
     found = []
     steps = ((0, 1), (1, 0), (0, -1), (-1, 0))
     for y, x in np.ndindex(height, width):
@@ -110,7 +124,10 @@ def triples(height, width):
 
 
 def orderness_by_triples(pixels, paths_of):
-    """Return ghosh2019's Eq. 6 over the triples `paths_of`, one after another in plain Python."""
+    """Return ghosh2019's Eq. 6 over given triples, one after another in plain Python.
+
+    pixels: (N, C, H, W). paths_of: list of triples of positions.
+    """
     far = near = 0
     for image in pixels.reshape(-1, pixels[0, 0].size).tolist():
         for p, q, r in paths_of:
