@@ -14,12 +14,12 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Case:
-    """Name a network, what it sees, and how much faster than the usual loop we want to be.
+    """A network, its input, and how much faster than the usual loop we want to be.
 
-    family: its name in `helpers.models.MODELS`. arguments: its arguments there. shape: (C, H, W) of
-    an image. goal: our speed over the usual loop's where bfloat16 is fast and the family trains in
-    it; in float32 it is `FLOAT32_GOAL`. batch: images a step in the book; None where it does not
-    train this network, and the command says how many.
+    name: in the table. family: its name in `helpers.models.MODELS`. shape: (C, H, W) of an image.
+    goal: our speed over the usual loop's where bfloat16 is fast and the family trains in it; in
+    float32 it is `FLOAT32_GOAL`. arguments: of the family. batch: images per step in the book; None
+    if the book does not train this network, and the command decides.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Case:
     batch: int | None = None
 
     def build(self, change=None):
-        """Return the network, weights drawn with seed 0; `change`: a function of this module."""
+        """Return the network with weights drawn with seed 0; change: a function of this module."""
         model = models.build(self.family, self.shape, CLASSES, seed=0, **self.arguments)
         return change(model) if change else model
 
@@ -50,12 +50,12 @@ CASES = (
 
 
 def as_written(model):
-    """Return a copy as a user would write it: plain convolutions, and ReLU before the pool."""
+    """Return a copy of `model` as users would write it: plain convolutions, ReLU before pools."""
     return relu_first(plain_convolutions(model))
 
 
 def relu_first(model):
-    """Return a copy that pools after ReLU, which gives the same numbers for more work."""
+    """Return a copy of `model` that pools after ReLU: the same numbers for more work."""
     model = deepcopy(model)
     for part in [part for part in model.modules() if isinstance(part, nn.Sequential)]:
         for k, (first, second) in enumerate(pairwise(part)):
@@ -65,7 +65,7 @@ def relu_first(model):
 
 
 def plain_convolutions(model):
-    """Return a copy whose 3x3 convolutions are PyTorch's own on maps of every size."""
+    """Return a copy of `model` whose 3x3 convolutions are PyTorch's own on maps of every size."""
     model = deepcopy(model)
     for layer in model.modules():
         if isinstance(layer, Conv3x3):
@@ -74,11 +74,11 @@ def plain_convolutions(model):
 
 
 def training_flops(model, shape):
-    """Return the floating-point operations of training on one image.
+    """Return the floating-point operations of training `model` on one image, an int.
 
-    Counted from the shapes of convolutions and linear layers as their definitions multiply,
-    padding included: forward, gradient of the weights and, but for the first layer, gradient of
-    the input cost the same each. Everything else is left out.
+    shape: (C, H, W) of the image. They follow from the shapes of convolutions and linear layers as
+    their definitions multiply, padding included: forward, gradient of the weights and, except for
+    the first layer, gradient of the input cost the same each. Everything else is left out.
     """
     counts = []
 
