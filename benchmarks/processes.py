@@ -1,4 +1,4 @@
-"""Time loops in processes of their own, so that none gains by what another asked of the system."""
+"""Time loops in separate processes, so that none benefits from what another asked of the system."""
 
 import multiprocessing
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ IMPORTED = ["benchmarks.loops", "torch._dynamo"]
 
 @contextmanager
 def started(groups):
-    """Start a process for each of `groups`, and yield what talks to them, their loops warmed up.
+    """Start a process per group, warm up their loops, and yield the pipes to the processes.
 
-    groups: lists of loops, picklable functions without arguments that return an endless iterator
-    of steps. Loops of a group share a process.
+    groups: lists of loops, picklable functions without arguments that return an endless iterator of
+    steps. The loops of a group share a process.
     """
     fork = multiprocessing.get_context("forkserver")
     fork.set_forkserver_preload(IMPORTED)
@@ -42,7 +42,10 @@ def started(groups):
 
 
 def compare(groups, seconds, pairs):
-    """Measure all loops in turns; return each one's steps per CPU second, [(pair 1, ...), ...]."""
+    """Measure all loops in turns; return each one's steps per CPU second, [(pair 1, ...), ...].
+
+    groups: as in `started`. seconds: of one measurement. pairs: number of turns.
+    """
     with started(groups) as pipes:
         places = [(pipe, k) for pipe, loops in zip(pipes, groups, strict=True)
                   for k in range(len(loops))]  # fmt: skip
@@ -53,7 +56,10 @@ def compare(groups, seconds, pairs):
 
 
 def two_against_one(loop, seconds, pairs):
-    """Return [(steps/s of two processes together, of one), ...], on the wall, in turns."""
+    """Return [(steps/s of two processes together, of one), ...] in wall-clock time, in turns.
+
+    loop: as in `started`. seconds: of one measurement. pairs: number of turns.
+    """
     with started([[loop], [loop]]) as pipes:
         return [
             tuple(_total(some, 0, seconds, "wall_clock") for some in (pipes, pipes[:1]))
@@ -68,7 +74,7 @@ def _total(pipes, number, seconds, clocks):
 
 
 def _serve(pipe, loops):
-    """Train whenever told to, and answer with steps per second, until nobody asks any more."""
+    """Step whenever told to, and answer with steps per second, until nobody asks any more."""
     torch.set_num_threads(1)
     loops = [loop() for loop in loops]
     for steps in loops:
