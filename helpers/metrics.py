@@ -1,4 +1,4 @@
-"""What is measured of predictions."""
+"""Measures of predictions."""
 
 import numpy as np
 
@@ -6,13 +6,16 @@ from helpers.errors import InputError
 
 
 def confusion(labels, predictions, classes):
-    """Return counts int64 (classes, classes): rows are true labels, columns predictions."""
+    """Return counts int64 (classes, classes): true labels in rows, predicted ones in columns.
+
+    labels, predictions: whole numbers (N,). classes: their number.
+    """
     pairs = np.asarray(labels) * classes + np.asarray(predictions)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def row_rates(counts):
-    """Return each row of a confusion matrix as shares of its sum, float64."""
+    """Return each row of a confusion matrix `counts` as shares of the row's sum, float64."""
     counts = np.asarray(counts, float)
     return counts / counts.sum(axis=1, keepdims=True)
 
@@ -20,9 +23,10 @@ def row_rates(counts):
 def column_correlations(first, second, diagonal=True):
     """Return Pearson's r of matching columns of two confusion matrices, float64 (classes,).
 
-    first, second: (classes, classes), as shares of the true class. With `diagonal` False the
-    correct predictions are left out of each column (ivan2019, Table 4 keeps them in). A column
-    that is constant goes with nothing: its r is 0.
+    first, second: (classes, classes), as shares of the true class. diagonal: False leaves the
+    correct predictions out of each column (ivan2019, Table 4 keeps them in). A constant column
+    correlates with nothing: its r is 0. Raises `InputError` for matrices that are not square or of
+    different size.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape or first.ndim != 2 or first.shape[0] != first.shape[1]:
@@ -39,12 +43,13 @@ def _pearson(x, y):
 
 
 def smoothed(correct, batch, before=0.0, kept=0.7):
-    """Return the test accuracy as the code of juefei2018 first reported it.
+    """Return the test accuracy as the code of juefei2018 first reported it, a float.
 
-    correct: bool (N,), in the one order in which every epoch shows the test images; any will do
-    that does not depend on the class. They come in batches of `batch`, and each whole one moves a
-    running value to kept * value + (1 - kept) * its accuracy. The code never sets it back, so
-    `before` is the value after the epoch before, 0 at the start.
+    correct: bool (N,), in the one order in which every epoch shows the test images; any order works
+    that does not depend on the class. batch: images per batch. before: the value after the previous
+    epoch, 0 at the start; the code never resets it. kept: share of the running value that each
+    batch keeps. Each whole batch moves the running value to kept * value + (1 - kept) * its
+    accuracy.
     """
     whole_batches = len(correct) // batch
     for share in correct[: whole_batches * batch].reshape(whole_batches, batch).mean(1):
@@ -55,8 +60,9 @@ def smoothed(correct, batch, before=0.0, kept=0.7):
 def spread(accuracy, batch, kept=0.7):
     """Return the standard deviation of `smoothed` over orders of many test images.
 
-    A batch's accuracy has the variance p (1 - p) / batch, and exponential smoothing keeps the share
-    (1 - kept) / (1 + kept) of it: as much as a test set of 5.67 batches would have.
+    accuracy: shares, of any shape. batch, kept: as in `smoothed`. A batch's accuracy has the
+    variance p (1 - p) / batch, and exponential smoothing keeps the share (1 - kept) / (1 + kept) of
+    it: as much as a test set of 5.67 batches would have.
     """
     accuracy = np.asarray(accuracy, float)
     return np.sqrt((1 - kept) / (1 + kept) * accuracy * (1 - accuracy) / batch)
@@ -65,8 +71,9 @@ def spread(accuracy, batch, kept=0.7):
 def shown_in(orders, correct, batch, kept=0.7):
     """Return `smoothed` for many orders of the test images, float64 (orders, epochs).
 
-    orders: int64 (orders, N), each a permutation that all epochs share. correct: bool
-    (epochs, N). The value before an epoch is left out: after ten batches nothing is left of it.
+    orders: int64 (orders, N), each a permutation that all epochs share. correct: bool (epochs, N).
+    batch, kept: as in `smoothed`. The value before an epoch is left out: hardly anything of it is
+    left after ten batches.
     """
     last = min(orders.shape[1] // batch, 40)  # batches; 0.7^40 is below 1e-6
     end = orders.shape[1] // batch * batch
@@ -77,16 +84,17 @@ def shown_in(orders, correct, batch, kept=0.7):
 
 
 def bits(text, count):
-    """Return bool (count,) from hex digits (`observers.correct`)."""
+    """Return bool (count,) from `text`, the hex digits of packed bits (`observers.correct`)."""
     packed = np.frombuffer(bytes.fromhex(text), np.uint8)
     return np.unpackbits(packed, count=count).astype(bool)
 
 
 def alignment(first, second):
-    """Return how alike two networks arrange the same images, from kernel matrices (N, N).
+    """Return how similarly two networks arrange the same images, a float.
 
-    Centred kernel alignment (Kornblith et al. 2019) with the unbiased estimate of Song et al.
-    (2012): 1 for the same arrangement up to rotation and scale, about 0 for unrelated ones.
+    first, second: kernel matrices (N, N). This is centred kernel alignment (Kornblith et al. 2019)
+    with the unbiased estimate of Song et al. (2012): 1 for the same arrangement up to rotation and
+    scale, about 0 for unrelated ones.
     """
     within = _unbiased(first, first) * _unbiased(second, second)
     return float(_unbiased(first, second) / np.sqrt(within)) if within > 0 else 0.0
