@@ -1,4 +1,4 @@
-"""The papers' networks, one architecture a file, and the names that runs call them by."""
+"""The papers' networks, one architecture per file, and the names by which runs call them."""
 
 import torch
 
@@ -21,9 +21,11 @@ MODELS = {
 
 
 def build(name, shape, classes, seed, init="he_normal", **arguments):
-    """Return the model `name` for images of `shape` (C, H, W), weights drawn with `seed`.
+    """Return the model `name`, with initial weights drawn with `seed`.
 
-    init: a name in `layers.INITIAL`. The rest are the architecture's own arguments.
+    shape: (C, H, W) of one image. classes: their number. init: name in `layers.INITIAL`. arguments:
+    the architecture's own. Raises `InputError` for an unknown name, for arguments that the
+    architecture does not have, and for images that do not fit it.
     """
     constructor = MODELS[one_of("model", name, MODELS)]
     with torch.random.fork_rng(devices=[]):
@@ -38,5 +40,5 @@ def build(name, shape, classes, seed, init="he_normal", **arguments):
 
 
 def parameters(model):
-    """Return how many numbers the model learns."""
+    """Return the number of learnt numbers of `model`, those with a gradient."""
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
