@@ -19,7 +19,10 @@ INITIAL = {
 
 @contextmanager
 def watched(parts, look):
-    """Within the block, call look(part, output) whenever one of these modules was computed."""
+    """Call look(part, output) within the block whenever one of the modules `parts` is computed.
+
+    look: function of (module, its output).
+    """
     hooks = [part.register_forward_hook(lambda one, _, made: look(one, made)) for part in parts]
     try:
         yield
@@ -29,7 +32,7 @@ def watched(parts, look):
 
 
 class Conv3x3(nn.Conv2d):
-    """Compute a 3x3 'same' convolution without bias, exactly, but faster on tiny maps.
+    """A 3x3 'same' convolution without bias, exact, but faster on tiny maps.
 
     On a 1x1 map only the centre tap sees data, so the layer is a linear map of the channels. On
     maps of up to 4 px the padded patches are gathered and multiplied at once. Both equal the
@@ -37,10 +40,11 @@ class Conv3x3(nn.Conv2d):
     """
 
     def __init__(self, inputs, outputs):
+        """Make the layer. inputs, outputs: numbers of channels."""
         super().__init__(inputs, outputs, 3, padding=1, bias=False)
 
     def forward(self, x):
-        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        """Map x (N, inputs, H, W) to (N, outputs, H, W)."""
         n, _, height, width = x.shape
         if height == width == 1:
             return functional.linear(x.flatten(1), self.weight[:, :, 1, 1])[:, :, None, None]
@@ -52,7 +56,11 @@ class Conv3x3(nn.Conv2d):
 
 
 def head(inputs, classes, hidden=512, dropout=0.5):
-    """Return the fully connected end of the VGG16-like net, which is also the book's MLP."""
+    """Return the fully connected end of the VGG16-like net, which is also the book's MLP.
+
+    inputs: numbers per image. classes: their number. hidden: units of both hidden layers. dropout:
+    share of their outputs set to 0. Returns a list of modules.
+    """
     return [
         nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout),
         nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout),
@@ -61,10 +69,10 @@ def head(inputs, classes, hidden=512, dropout=0.5):
 
 
 def initialise(model, init="he_normal"):
-    """Draw all weights from the distribution `init`, biases 0; return the model.
+    """Draw all weights of `model` from the distribution `init`, set biases to 0; return the model.
 
-    Weights of one layer are independent and identically distributed, so a fixed permutation of
-    the inputs of a fully connected net changes nothing in distribution.
+    init: name in `INITIAL`. The weights of one layer are independent and identically distributed,
+    so a fixed permutation of the inputs of a fully connected net changes nothing in distribution.
     """
     draw = INITIAL[one_of("model_args.init", init, INITIAL)]
     for layer in model.modules():
@@ -76,7 +84,7 @@ def initialise(model, init="he_normal"):
 
 
 def flat_size(features, shape):
-    """Return how many numbers `features` makes of one image of `shape` (C, H, W)."""
+    """Return how many numbers the module `features` makes of one image of `shape` (C, H, W)."""
     training = features.training
     with torch.no_grad():
         size = features.eval()(torch.zeros(1, *shape)).numel()
