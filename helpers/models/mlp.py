@@ -9,9 +9,11 @@ from helpers.models.layers import head
 
 
 def mlp(shape, classes, depth=2, hidden=512):
-    """Return "the last fully connected layers of the CNN", fed with the pixels.
+    """Return "the last fully connected layers of the CNN", with the pixels as input.
 
-    depth: hidden layers; two are the CNN's head with its dropout, further ones stand before it.
+    shape: (C, H, W) of one image. classes: their number. depth: hidden layers; two are the CNN's
+    head with its dropout, further ones come before it. hidden: units of each hidden layer. Raises
+    `InputError` for a depth below 2.
     """
     whole("model_args.depth", depth, 2)
     inputs, extra = prod(shape), []
