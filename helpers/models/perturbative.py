@@ -1,4 +1,4 @@
-"""Perturbative networks (juefei2018): fixed noise, ReLU and 1x1 convolutions for 3x3 ones."""
+"""Perturbative networks (juefei2018): fixed noise, ReLU and 1x1 instead of 3x3 convolutions."""
 
 from functools import partial
 
@@ -15,21 +15,27 @@ FIXED = ("masks", "filters")  # what a layer has that is random and not learnt
 
 
 class Perturbation(nn.Module):
-    """Add fixed noise masks, take the ReLU, and mix channels by a learnt 1x1 convolution (Eq. 2).
+    """Fixed noise masks added to the input, ReLU, and a learnt 1x1 convolution (Eq. 2).
 
-    level: half the width of the uniform law, or the standard deviation of the normal one; 0 runs
-    the very same code with masks of zeros. fan_out: masks for each input channel (m / p). shared:
-    whether all channels get the same masks. learnt: whether the masks are learnt too. norm, bias:
-    batch norm before the convolution and a bias in it, as the authors' code has and the parameter
-    counts of Table 5 have not. Masks are a buffer, or if learnt a parameter: they are saved with
-    the weights. Masks of all levels are the same draws, scaled. fit: how masks meet maps of
-    another size than `side`, see `fitted`.
+    Masks are a buffer, or if learnt a parameter: they are saved with the weights. Masks of all
+    levels are the same draws, scaled.
     """
 
     def __init__(
         self, inputs, outputs, side, level=0.1, fan_out=1, law="uniform", shared=False,
         learnt=False, norm=True, bias=True, activation=torch.relu_, fit="exact",
     ):  # fmt: skip
+        """Draw the masks and the weights.
+
+        inputs, outputs: numbers of channels. side: of the maps in px. level: half the width of the
+        uniform law, or the standard deviation of the normal one; 0 runs the very same code with
+        masks of zeros. fan_out: masks per input channel (m / p). law: uniform or normal. shared:
+        whether all channels get the same masks. learnt: whether the masks are learnt too. norm,
+        bias: whether there is a batch norm before the convolution and a bias in it, as the authors'
+        code has and the parameter counts of Table 5 do not. activation: function of a tensor, may
+        work in place. fit: how masks meet maps of another size than `side`, see `fitted`. Raises
+        `InputError` for bad values.
+        """
         super().__init__()
         if isinstance(level, bool) or not isinstance(level, int | float) or not level >= 0:
             raise InputError("model_args.level", level, "use a number of at least 0")
@@ -45,27 +51,31 @@ class Perturbation(nn.Module):
         self.combine = _mixed(inputs * fan_out, outputs, norm, bias)
 
     def forward(self, x):
-        """Map (N, inputs, side, side) to (N, outputs, side, side); `fit` allows other sizes."""
+        """Map x (N, inputs, side, side) to (N, outputs, side, side); `fit` allows other sizes."""
         noisy = [x + mask for mask in fitted(self.masks, x.shape[-2:], self.fit)]
         return self.combine(self.activation(torch.cat(noisy, 1) if len(noisy) > 1 else noisy[0]))
 
 
 class Filtered(nn.Module):
-    """Convolve with fixed random 3x3 filters, take the ReLU, and mix by a learnt 1x1 convolution.
+    """A convolution with fixed random 3x3 filters, ReLU, and a learnt 1x1 convolution.
 
-    The control for `Perturbation`: as many learnt numbers, and neighbours that meet. There are as
+    The control for `Perturbation`: as many learnt numbers, but neighbours are mixed. There are as
     many filters as input channels, each over all of them, from the normal law of He's initial
     weights. They are a buffer, saved with the weights.
     """
 
     def __init__(self, inputs, outputs, norm=True, bias=True):
+        """Draw the filters and the weights.
+
+        inputs, outputs: numbers of channels. norm, bias: as in `Perturbation`.
+        """
         super().__init__()
         filters = torch.randn(inputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
         self.register_buffer("filters", filters)
         self.combine = _mixed(inputs, outputs, norm, bias)
 
     def forward(self, x):
-        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        """Map x (N, inputs, H, W) to (N, outputs, H, W)."""
         return self.combine(functional.conv2d(x, self.filters, padding=1).relu_())
 
 
@@ -76,13 +86,13 @@ def _mixed(maps, outputs, norm, bias):
 
 
 def fitted(masks, size, how):
-    """Return masks (..., side, side) for maps of `size` (H, W) px.
+    """Return the masks for maps of another size, (..., H, W).
 
-    The paper has masks of the size of the map (Section 4.2) and yet detects objects in pictures
-    of every size (Section 5.4); it does not say how. how: `tile` repeats them, which keeps the
+    masks: (..., side, side). size: (H, W) in px. how: `tile` repeats the masks, which keeps the
     noise's law and its independence of neighbours within a tile; `interpolate` stretches them
-    bilinearly, which keeps their layout but makes the noise weaker and smooth; `exact` leaves
-    them, so that another size is an error.
+    bilinearly, which keeps their layout but makes the noise weaker and smooth; `exact` leaves them,
+    so that another size is an error. The paper has masks of the size of the map (Section 4.2) and
+    yet detects objects in images of every size (Section 5.4); it does not say how.
     """
     side, (height, width) = masks.shape[-1], size
     if how == "exact" or height == width == side:
@@ -94,13 +104,14 @@ def fitted(masks, size, how):
 
 def pnn(shape, classes, depth=18, width=64, stem="conv7", frozen_stem=False, stem_masks=None,
         fixed="masks", **noise):  # fmt: skip
-    """Return a residual network with perturbation layers in place of its 3x3 convolutions.
+    """Return a residual network with perturbation layers instead of its 3x3 convolutions.
 
-    fixed: masks, or filters, with which `Filtered` takes the place of every perturbation layer.
-    depth, width, stem, frozen_stem: as in `resnet.residual`; the paper calls the width "#mask".
-    noise: the arguments of `Perturbation`. stem "noise" makes the first layer of noise too, with
-    stem_masks = {"level", "fan_out", "sigmoid"} of its own where given (the corrected code's
-    "noise in all layers": 5 width masks a channel, 20 times the level, sigmoids).
+    shape: (C, H, W) of one image. classes: their number. depth, width, stem, frozen_stem: as in
+    `resnet.residual`; the paper calls the width "#mask". stem "noise" makes the first layer of
+    noise too, with its own stem_masks = {"level", "fan_out", "sigmoid"} where given (the corrected
+    code's "noise in all layers": 5 width masks per channel, 20 times the level, sigmoids). fixed:
+    masks, or filters, which replaces every perturbation layer by `Filtered`. noise: arguments of
+    `Perturbation`. Raises `InputError` for bad values.
     """
     if one_of("model_args.fixed", fixed, FIXED) == "filters":
         layer = partial(_filter, **noise)
