@@ -11,10 +11,11 @@ from helpers.models.layers import flat_size
 def plain(shape, classes, depth=3, units=64, kernel=3, valid=False, pool_every=1, hidden=0):
     """Return `depth` convolutions of `units` filters, ReLU and 2x2 max-pools, and a linear head.
 
-    shape: (C, H, W) of one image. kernel, valid: size of the first layer's kernels, and whether it
-    is unpadded (Section 5.2); the others are 3x3, "same". pool_every: convolutions to a pool, as
-    long as the map is larger than 1 px. hidden: units of a second fully connected layer, 0 for
-    none. The model's `layers` are its convolutions, each with its ReLU and pool.
+    shape: (C, H, W) of one image. classes: their number. kernel, valid: size of the first layer's
+    kernels in px, and whether it is unpadded (Section 5.2); the others are 3x3, "same". pool_every:
+    convolutions per pool, as long as the map is larger than 1 px. hidden: units of a second fully
+    connected layer, 0 for none. The model's `layers` are its convolutions, each with its ReLU and
+    pool. Raises `InputError` for bad values.
     """
     whole("model_args.depth", depth, 1)
     whole("model_args.pool_every", pool_every, 1)
