@@ -1,8 +1,8 @@
-"""Residual networks (He et al. 2016) whose way of mixing neighbours can be exchanged.
+"""Residual networks (He et al. 2016) whose mixing of neighbours can be exchanged.
 
-juefei2018 replaces the 3x3 convolutions of a residual network and leaves the rest as it is, so
-the rest is here, once: stem, blocks, shortcuts and head. A mixing layer is made by a function
-`mix(inputs, outputs, side, stride)`, side in px of its input.
+juefei2018 replaces the 3x3 convolutions of a residual network and leaves the rest as it is, so the
+rest is here, once: stem, blocks, shortcuts and head. A function `mix(inputs, outputs, side,
+stride)` makes a mixing layer; side is that of its input in px.
 """
 
 from collections import OrderedDict
@@ -20,26 +20,32 @@ STEMS = ("conv7", "conv3", "noise")
 def resnet(shape, classes, kernel=3, **arguments):
     """Return a residual network that mixes neighbours by `kernel` x `kernel` convolutions.
 
-    kernel: 3, or 1, which mixes nothing in the blocks: the control of juefei2018 without noise.
-    There, as in the perturbative network, a max-pool takes the place of the stride.
-    arguments: depth, width, stem and frozen_stem of `residual`.
+    shape: (C, H, W) of one image. classes: their number. kernel: 3, or 1, which mixes nothing in
+    the blocks: the control of juefei2018 without noise. There, as in the perturbative network, a
+    max-pool replaces the stride. arguments: depth, width, stem and frozen_stem of `residual`.
     """
     one_of("model_args.kernel", kernel, (1, 3))
     return residual(shape, classes, convolution if kernel == 3 else pointwise, **arguments)
 
 
 def convolution(inputs, outputs, side, stride):
-    """Return a 3x3 convolution without bias."""
+    """Return a 3x3 convolution without bias.
+
+    inputs, outputs: numbers of channels. side: not used. stride: in px.
+    """
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
 def pointwise(inputs, outputs, side, stride):
-    """Return a 1x1 convolution without bias, then a max-pool in place of a stride."""
+    """Return a 1x1 convolution without bias, then a max-pool instead of a stride.
+
+    inputs, outputs: numbers of channels. side: not used. stride: of the pool in px.
+    """
     return pooled(nn.Conv2d(inputs, outputs, 1, bias=False), stride)
 
 
 def pooled(layer, stride):
-    """Return `layer`, then a max-pool of `stride`; a pool of 1 is left out.
+    """Return `layer`, then a max-pool of `stride` px; a pool of 1 is left out.
 
     An odd side is rounded up, as by the strided shortcut.
     """
@@ -47,12 +53,14 @@ def pooled(layer, stride):
 
 
 def residual(shape, classes, mix, depth=18, width=64, stem="conv7", frozen_stem=False, first=None):
-    """Return a residual network of 18, 34, 50 or 101 layers; blocks mix neighbours by `mix`.
+    """Return a residual network of 18, 34, 50 or 101 layers whose blocks mix neighbours by `mix`.
 
-    shape: (C, H, W) of one image. width: channels of the first stage; they double with each of
-    the four. stem: conv7 (7x7, stride 2, max-pool: ImageNet's, and the one that juefei2018 uses),
-    conv3 (3x3, no pool: the corrected code's), or noise (the layer `first` makes). frozen_stem:
-    whether its convolution keeps its random weights, as in the corrected code.
+    shape: (C, H, W) of one image. classes: their number. mix: see above. depth: layers. width:
+    channels of the first stage; they double with each of the four. stem: conv7 (7x7, stride 2,
+    max-pool: ImageNet's, and the one that juefei2018 uses), conv3 (3x3, no pool: the corrected
+    code's), or noise. frozen_stem: whether its convolution keeps its random weights, as in the
+    corrected code. first: function of (inputs, outputs, side) that makes the stem noise. Raises
+    `InputError` for bad values.
     """
     blocks = BLOCKS[one_of("model_args.depth", depth, BLOCKS)]
     whole("model_args.width", width, 1)
@@ -72,10 +80,10 @@ def residual(shape, classes, mix, depth=18, width=64, stem="conv7", frozen_stem=
 
 @torch.no_grad()
 def stage_maps(model, x):
-    """Return what the stem and each of the four stages make of images x (juefei2018, Figure S3).
+    """Return the output of the stem and of each of the four stages (juefei2018, Figure S3).
 
-    x: float32 (N, C, H, W), standardised. Returns five tensors (N, C', H', W'). The network, of
-    this module, `pnn` or `lbcnn`, is left in evaluation mode.
+    model: a network of this module, `pnn` or `lbcnn`; it is left in evaluation mode. x:
+    standardised images, float32 (N, C, H, W). Returns five tensors (N, C', H', W').
     """
     maps = [model.eval().stem(x)]
     for stage in model.layers:
@@ -84,9 +92,14 @@ def stage_maps(model, x):
 
 
 class Basic(nn.Module):
-    """Add two mixing layers of equal width to the input."""
+    """A block that adds two mixing layers of equal width to its input."""
 
     def __init__(self, inputs, width, side, stride, mix):
+        """Make the block.
+
+        inputs: channels of the input. width: of the output. side: of the input in px. stride: of
+        the first mixing layer. mix: see above.
+        """
         super().__init__()
         self.branch = nn.Sequential(
             mix(inputs, width, side, stride), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
@@ -95,14 +108,22 @@ class Basic(nn.Module):
         self.shortcut = _shortcut(inputs, width, stride)
 
     def forward(self, x):
-        """Map (N, inputs, H, W) to (N, width, H / stride, W / stride)."""
+        """Map x (N, inputs, H, W) to (N, width, H / stride, W / stride)."""
         return (self.branch(x) + self.shortcut(x)).relu_()
 
 
 class Bottleneck(nn.Module):
-    """Add a mixing layer between two 1x1 convolutions, the second four times as wide."""
+    """A block that adds to its input a mixing layer between two 1x1 convolutions.
+
+    The second of these is four times as wide.
+    """
 
     def __init__(self, inputs, width, side, stride, mix):
+        """Make the block.
+
+        inputs: channels of the input. width: of the mixing layer; the output has four times as
+        many. side: of the input in px. stride: of the mixing layer. mix: see above.
+        """
         super().__init__()
         self.branch = nn.Sequential(
             nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
@@ -112,7 +133,7 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(inputs, 4 * width, stride)
 
     def forward(self, x):
-        """Map (N, inputs, H, W) to (N, 4 width, H / stride, W / stride)."""
+        """Map x (N, inputs, H, W) to (N, 4 width, H / stride, W / stride)."""
         return (self.branch(x) + self.shortcut(x)).relu_()
 
 
@@ -127,7 +148,7 @@ def _shortcut(inputs, outputs, stride):
 
 
 def _stem(shape, width, kind, frozen, first):
-    """Return the layers before the first stage, and the side in px of what they give."""
+    """Return the layers before the first stage, and the side in px of their output."""
     channels, side = shape[0], shape[-1]
     if kind == "noise":
         if first is None or frozen:
