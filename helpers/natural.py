@@ -1,9 +1,9 @@
-"""Pictures as a camera took them, of any size, and networks that others trained on such.
+"""Photographs of any size, and networks pretrained on photographs.
 
 A `Run` on data of `NAMES` with the model `pretrained` trains nothing: its record holds what its
-observers see. The pictures lie in the data folder; `photographs` are the ten that come with
-scikit-image and scikit-learn. The networks' libraries are imported where they are needed, because
-that takes long.
+observers see. The images are in the data folder; `photographs` are the ten that come with
+scikit-image and scikit-learn. The networks' libraries are imported only where they are needed,
+because their import takes long.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from helpers.pictures import SEED, Pictures, in_folder, middle
 NAMES = ("photographs", "imagenet_sample", "imagenet_val", "birds", "birds_official", "all_birds",
          "cub200", "flowers102", "pets")  # fmt: skip
 MODEL, TUNED = "pretrained", "finetuned"
-SIZES = (60, 100, 140, 180, 220)  # px of an embedded picture (azulay2019, Figure 6)
-FEW = 250  # pictures at each of these
-CHUNK = 25  # frames that are in memory as numbers at a time
+SIZES = (60, 100, 140, 180, 220)  # px of an embedded image (azulay2019, Figure 6)
+FEW = 250  # images at each of these sizes
+CHUNK = 25  # frames in memory at a time
 THEIR_OWN = {"data", "model", "model_args", "epochs", "test_size", "observers", "precision"}
 LEARNT = {"seed", "optimiser", "lr", "decay", "batch", "weight_decay", "drops", "augment"}
 
 
 def check(run):
-    """Raise `InputError` where a run on pictures asks for what cannot be done."""
+    """Raise `InputError` if `run` asks for what its images or its network do not allow."""
     if (run.model in (MODEL, TUNED)) != (run.data in NAMES):
         names = ", ".join(NAMES)
         raise InputError("model", run.model, f"{MODEL} and {TUNED} go with data of {names}")
@@ -45,9 +45,10 @@ def check(run):
 
 @lru_cache(maxsize=4)
 def splits(name, count):
-    """Return (pictures to train read-outs on, pictures, fingerprint) of data of `NAMES`.
+    """Return (images to train read-outs on, test images, fingerprint): two `Pictures` and text.
 
-    count: pictures, None for all; where there are fewer, they are taken again and again.
+    name: data in `NAMES`. count: number of test images, None for all; if there are fewer, they are
+    repeated. Raises `InputError` for unknown or missing data.
     """
     train, test = _find(one_of("data", name, NAMES))
     if count is not None:
@@ -56,7 +57,11 @@ def splits(name, count):
 
 
 def train(run, train_images, test_images, watch=None):
-    """Return (`View`, no epochs) of a network that needs no training."""
+    """Return (`View`, []) of a network that needs no training, hence no epochs.
+
+    run: its model_args name the network. train_images, test_images: `Pictures`. watch: ignored,
+    since there are no steps.
+    """
     from helpers.models import pretrained
 
     network = pretrained.load(run.model_args["name"])
@@ -65,9 +70,10 @@ def train(run, train_images, test_images, watch=None):
 
 @dataclass(frozen=True)
 class View:
-    """Hold what an observer may look at: a `pretrained.Network`, and pictures.
+    """What an observer may look at: a pretrained network, and images.
 
-    run: the `Run`, None outside of one. read_out: pictures to train read-outs on.
+    run: the `Run`, None outside of one. network: a `pretrained.Network`. read_out: images on which
+    read-outs are trained. pictures: test images. Both are `Pictures`.
     """
 
     run: object
@@ -80,31 +86,32 @@ class View:
 
     @property
     def model(self):
-        """Return the network's module."""
+        """The network's module."""
         return self.network.model
 
     @property
     def side(self):
-        """Return what the network expects, in px."""
+        """Side in px of the network's input."""
         return self.network.side
 
     @property
     def labels(self):
-        """Return int64 (N,), or None where the labels are not the network's classes."""
+        """Labels int64 (N,), or None if they are not the network's classes."""
         return self.pictures.labels if self.pictures.classes == self.network.names else None
 
     def readable(self):
-        """Return (pictures, labels) of what linear read-outs are trained and tested on."""
+        """Return the (images, labels) pairs on which linear read-outs are trained and tested."""
         return tuple((part, part.labels) for part in (self.read_out, self.pictures))
 
     def probabilities(self, pixels):
-        """Return probabilities (N, K) for frames uint8 (N, 3, side, side)."""
+        """Return class probabilities (N, K) for `pixels`, frames uint8 (N, 3, side, side)."""
         return torch.cat([self.network.logits(x).softmax(1) for x in pixels.split(CHUNK)])
 
     def features(self, pixels):
-        """Return the mean of each map at growing depth, a list of (N, C), for frames or pictures.
+        """Return the mean of each map at increasing depth, a list of (N, C).
 
-        Depths are the parts of the network's longest sequence of parts.
+        pixels: frames uint8 (N, 3, side, side), or `Pictures`. The depths are the parts of the
+        network's longest sequence of parts. Raises `InputError` for a network without one.
         """
         if isinstance(pixels, Pictures):
             pixels = torch.stack([self.centre(picture) for picture in pixels])
@@ -113,24 +120,24 @@ class View:
 
     @property
     def device(self):
-        """Return where the network is."""
+        """Device on which the network lies."""
         return machine.device()
 
     def sample(self, count):
-        """Return (frames uint8 (n, 3, side, side), labels int64 (n,)) of pictures drawn at random.
+        """Return frames uint8 (n, 3, side, side) and labels int64 (n,) of images drawn at random.
 
-        n: `count`, or all there are. The draw is the same for all networks.
+        count: their number n, at most all; None for all. The draw is the same for all networks.
         """
         drawn = np.random.default_rng(SEED).permutation(len(self.pictures))[:count]
         chosen = self.pictures.pick(drawn)
         return torch.stack([self.centre(picture) for picture in chosen]), chosen.labels
 
     def scores(self, images):
-        """Return logits (N, K) of images (N, 3, side, side) of values 0 to 255; differentiable."""
+        """Return the differentiable logits (N, K) of `images` (N, 3, side, side) from 0 to 255."""
         return self.network.model(self.network.standardise(images)).float()
 
     def centre(self, picture):
-        """Return the middle of a picture as the network is tested on it, (3, side, side)."""
+        """Return the middle of a `picture` uint8 (3, H, W) as at test, uint8 (3, side, side)."""
         return middle(picture, round(self.side / self.network.crop), self.side)
 
     def _means(self, pixels):
