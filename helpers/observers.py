@@ -1,4 +1,4 @@
-"""Observers: named functions of a `training.View` that add to a run's record."""
+"""Observers: named functions of a `training.View` whose results are added to a run's record."""
 
 import math
 
@@ -11,7 +11,7 @@ from helpers.errors import InputError
 from helpers.models.resnet import stage_maps
 
 SCALES = (1, 2, 3, 4, 6, 8)  # px: at 28 px the largest leaves 3 x 3 blocks
-# Images; thousands of places a map are enough, and a Gram matrix grows with the square.
+# Images. Thousands of positions per map are enough, and a Gram matrix grows with the square.
 LOOKED_AT = {"maps": 500, "accuracy": 1000, "stages": 40}
 RADIUS = 7  # cycles per image of the masks of ghosh2019: half of what 28 px can hold
 MASKS = ("none", "low_pass", "random_mask")
@@ -19,18 +19,21 @@ DRAWN = 4  # maps of each stage, those that vary most
 
 
 def confusion(view):
-    """Return the confusion matrix of the last epoch as nested lists; rows are true classes."""
+    """Return the confusion matrix of the last epoch as nested lists, true classes in rows.
+
+    view: a `training.View`.
+    """
     labels = view.test[1].cpu().numpy()
     return metrics.confusion(labels, view.predictions, view.classes).tolist()
 
 
 def accuracy(view):
-    """Return the accuracy on the first thousand test images."""
+    """Return the accuracy on the first thousand test images of `view`."""
     return view.accuracy(LOOKED_AT["accuracy"])
 
 
 def correct(view):
-    """Return which test images get the right label, as hex digits of the bits in their order.
+    """Return which test images of `view` are classified correctly, hex digits of bits in order.
 
     `metrics.bits` reads them.
     """
@@ -44,7 +47,8 @@ def _hex(right):
 def masked(view):
     """Return `correct` on test images under each of `MASKS`, {mask: hex digits} (ghosh2019, §6).
 
-    The random mask is that of the run's seed, as in training under it.
+    view: a `training.View`. The random mask is that of the run's seed, as in training under it.
+    Raises `InputError` for a run with an arrangement.
     """
     run, found = view.run, {}
     if run.arrangement:
@@ -61,18 +65,22 @@ def masked(view):
 
 
 def mask(kind, seed):
-    """Return the `degradation` of a run under one of `MASKS`."""
+    """Return the `degradation` of a run under one of `MASKS`.
+
+    kind: in `MASKS`. seed: of the random mask.
+    """
     drawn = {"none": None, "low_pass": {}, "random_mask": {"seed": seed}}[kind]
     return {} if drawn is None else {"kind": kind, "radius": RADIUS, **drawn}
 
 
 @torch.no_grad()
 def stages(view):
-    """Return what becomes of test images in a residual network, a list over stem and stages.
+    """Return what a residual network makes of test images, a list over its stem and stages.
 
-    roughness: mean squared difference of neighbours over twice the variance, mean over the maps of
-    all images, 1 for places without order. gram: the upper triangle of the linear kernel matrix of
-    the images' maps, each place centred, over its trace (`metrics.alignment` reads it).
+    view: a `training.View`. roughness: mean squared difference of neighbours over twice the
+    variance, mean over the maps of all images; 1 without spatial order. gram: the upper triangle of
+    the linear kernel matrix of the images' maps, each position centred, divided by its trace
+    (`metrics.alignment` reads it). Raises `InputError` for a network without stages.
     """
     return [
         {"roughness": _number(_roughness(maps)), "gram": _gram(maps)}
@@ -82,9 +90,10 @@ def stages(view):
 
 @torch.no_grad()
 def stage_pictures(view):
-    """Return maps of the first test image, a list over stem and stages of lists of rows of 0..255.
+    """Return maps of the first test image: per stem or stage a list of maps, rows of 0..255.
 
-    Of each stage the maps that vary most, each stretched to the whole range.
+    view: a `training.View`. From each stage come the maps that vary most, each stretched to the
+    full range. Raises `InputError` for a network without stages.
     """
     found = []
     for maps in _stage_maps(view, 1):
@@ -119,9 +128,10 @@ def _gram(maps):
 def map_orderness(view):
     """Return the orderness of each layer's feature maps, a list over layers (ghosh2019, §4.2).
 
-    Taken after ReLU and pooling (Supplement D), over training images. Each layer gives its mean
-    over maps for each geometry, and the single maps' values for both geometries together. A map
-    without any variation has none; a layer too small for a geometry has null.
+    view: a `training.View`. The maps are those of training images after ReLU and pooling
+    (Supplement D). Each layer gives its mean over maps for each geometry, and the values of single
+    maps for both geometries together. A map without any variation has none; a layer too small for a
+    geometry has null. Raises `InputError` for a model without named `layers`.
     """
     layers = getattr(view.model, "layers", None)
     if layers is None:
@@ -136,7 +146,8 @@ def map_orderness(view):
 def data_orderness(view):
     """Return the orderness of the training images, {scale: {geometry: values}} (ghosh2019, Fig. 1).
 
-    The values are those of ten disjoint tenths, each with images of every class.
+    view: a `training.View`. The values are those of ten disjoint tenths, each with images of every
+    class.
     """
     pixels, labels = view.train
     order = labels.argsort(stable=True)
@@ -154,9 +165,9 @@ def data_orderness(view):
 def kernel_orderness(view):
     """Return the orderness of each convolution's kernels, a list over layers (ghosh2019, §5).
 
-    `weights` is of the kernels as they are, `change` of what training added to the initial ones,
-    which is what Theorem 1 speaks of (null before training). Each gives, for each geometry, the
-    mean over kernels and `pooled`, the value of all kernels together.
+    view: a `training.View`. `weights` is about the kernels as they are, `change` about what
+    training added to the initial ones, the subject of Theorem 1 (null before training). Each gives,
+    for each geometry, the mean over kernels, and `pooled`, the value of all kernels together.
     """
     return [{name: _kernels(w) for name, w in kinds.items()} for kinds in _layers(view)]
 
@@ -165,8 +176,8 @@ def kernel_orderness(view):
 def kernel_above_chance(view):
     """Return `orderness.above_chance` of each convolution's kernels, a list over layers.
 
-    `weights` and `change` as in `kernel_orderness`; each gives the mean over kernels for each
-    geometry. Unlike theirs, it is 0 where kernels have no order, whatever their size.
+    view: a `training.View`. `weights` and `change` as in `kernel_orderness`; each gives the mean
+    over kernels for each geometry. Unlike theirs, it is 0 for kernels of any size without order.
     """
     found = [
         {
@@ -182,7 +193,7 @@ def kernel_above_chance(view):
 
 
 def _layers(view):
-    """Return a list over convolutions of their `weights` and the `change` from the first ones."""
+    """Return, per convolution, its `weights` and their `change` from the initial ones."""
     now, before = (
         [layer.weight.detach().cpu() for layer in model.modules() if isinstance(layer, nn.Conv2d)]
         for model in (view.model, view.untrained())
@@ -203,7 +214,7 @@ def _kernels(weights):
 
 
 def _geometries(x, measure, side):
-    """Return the mean of `measure` for each geometry that fits, and its values for both."""
+    """Return the mean of `measure` for each geometry that fits, and its single values for both."""
     found = {
         kind: measure(x, geometry=kind) if side >= least else []
         for kind, least in orderness.GEOMETRIES.items()
