@@ -1,8 +1,8 @@
 """Spatial orderness: how much more two-hop pixels differ than neighbours do (ghosh2019, Eq. 6).
 
 A triple (p, q, r) is a path of two steps between 4-neighbours that does not turn back. It is
-straight (r lies 2 px from p) or diagonal (the path turns, r lies one step aside). All triples of
-all images are counted, none is sampled. The value depends on the geometry: on a straight path
+straight (r lies 2 px from p) or diagonal (the path turns, and r lies one step aside). All triples
+of all images are counted, none is sampled. The value depends on the geometry: on a straight path
 smooth images reach 3, since twice the distance makes four times the squared difference.
 """
 
@@ -15,17 +15,17 @@ from helpers.errors import InputError, one_of, whole
 
 GEOMETRIES = {"straight": 3, "diagonal": 2, "both": 3}  # and the smallest side in px
 SHUFFLES = 64  # of each kernel: their mean is far better known than that of a layer's kernels
-SHUFFLED = 1 << 20  # values of kernels in random orders that are in memory at once
+SHUFFLED = 1 << 20  # values of shuffled kernels in memory at once
 CHUNK = 1 << 17  # values worked on at once: they and their differences fit into a core's cache
 
 
 def orderness(images, scale=1, geometry="both"):
     """Return so(I)^scale of a set of images as one number (ghosh2019, Section 3, Eq. 6).
 
-    images: array or tensor (N, C, H, W) of any real type; every channel counts as an image.
-    scale: block means of scale x scale px are taken first, a rim without a whole block is left
-    out. geometry: straight, diagonal, or both, which weighs every triple alike. NaN if all
-    neighbours are equal (0/0). Raises `InputError` for images that hold no such triple.
+    images: array or tensor (N, C, H, W) of any real type; every channel counts as an image. scale:
+    means of blocks of scale x scale px are taken first; a rim without a whole block is left out.
+    geometry: straight, diagonal, or both, which weighs every triple alike. NaN if all neighbours
+    are equal (0/0). Raises `InputError` for images that hold no such triple.
     """
     images = _tensor(images)
     far, near = _moments(images.reshape(-1, 1, *images.shape[2:]), scale, geometry)
@@ -35,7 +35,7 @@ def orderness(images, scale=1, geometry="both"):
 def per_map(images, scale=1, geometry="both"):
     """Return the orderness of each channel by itself, a list of C numbers (Section 4.2).
 
-    images: (N, C, H, W), such as the feature maps of N inputs; the rest as for `orderness`.
+    images: (N, C, H, W), such as the feature maps of N inputs. scale, geometry: as in `orderness`.
     """
     return _ratio(*_moments(_tensor(images), scale, geometry))
 
@@ -43,27 +43,29 @@ def per_map(images, scale=1, geometry="both"):
 def per_kernel(weights, geometry="both"):
     """Return the orderness of each kernel of a convolution, a list of O * I numbers (Section 5).
 
-    weights: (O, I, K, K). With nine values a kernel the ratio is noisy: white noise does not
-    average to 0, and the orderness of all kernels together (`orderness`) is the steadier figure.
+    weights: (O, I, K, K). geometry: as in `orderness`. With nine values per kernel the ratio is
+    noisy: white noise does not average to 0, and the orderness of all kernels together
+    (`orderness`) is the steadier figure.
     """
     weights = _tensor(weights)
     return per_map(weights.reshape(1, -1, *weights.shape[2:]), geometry=geometry)
 
 
 def above_chance(weights, geometry="both", shuffles=SHUFFLES, seed=0):
-    """Return each kernel's orderness above that of its own values in random places, O * I numbers.
+    """Return each kernel's orderness minus that of its own values shuffled, O * I numbers.
 
-    weights: (O, I, K, K). A ratio of few values is biased: 3x3 kernels of independent normal
-    weights have a mean `per_kernel` of 0.08. The mean over random orders of the very same values,
-    `shuffles` of each kernel, has that bias too. So the difference is 0 in the mean wherever all
-    orders are equally likely, for every size and every distribution of the values.
+    weights: (O, I, K, K). geometry: as in `orderness`. shuffles: random orders of each kernel.
+    seed: of the shuffles. A ratio of few values is biased: 3x3 kernels of independent normal
+    weights have a mean `per_kernel` of 0.08. The mean over random orders of the same values has
+    this bias too. The difference is therefore 0 in the mean if all orders are equally likely, for
+    every size and every distribution of the values.
     """
     weights, rng = _tensor(weights).cpu(), np.random.default_rng(seed)
     values = weights.numpy().reshape(-1, weights.shape[2] * weights.shape[3])
     found = np.array(per_kernel(weights, geometry))
     chance = np.zeros_like(found)
     left = whole("shuffles", shuffles, 1)
-    while left:  # some at a time: one would take longer to call than to compute
+    while left:  # many at a time: the call for one order takes longer than its arithmetic
         count = min(left, max(1, SHUFFLED // values.size))
         orders = np.stack([rng.permuted(values, axis=1) for _ in range(count)])
         orders = orders.reshape(-1, *weights.shape[1:])
@@ -92,7 +94,7 @@ def _ratio(far, near):
 
 
 def _moments(images, scale, geometry):
-    """Return sums of (p - r)^2 and of (p - q)^2 over all triples, float64 (C,) each."""
+    """Return the sums of (p - r)^2 and of (p - q)^2 over all triples, each float64 (C,)."""
     least = GEOMETRIES[one_of("geometry", geometry, GEOMETRIES)]
     whole("scale", scale, 1)
     sides = tuple(side // scale for side in images.shape[2:])
@@ -112,7 +114,7 @@ def _moments(images, scale, geometry):
 
 
 def _sums(x, geometry):
-    """Return both sums over the directed triples of (C, n, H, W), without listing them.
+    """Return both sums over the directed triples of (C, n, H, W), without listing the triples.
 
     A straight path of two steps is walked in two directions. A square of 2 x 2 pixels has eight
     paths that turn: each diagonal is the far pair of four, each side the first step of two.
