@@ -1,4 +1,4 @@
-"""Every folder of the project, and the one way to write a file."""
+"""All folders of the project, and the only way to write a file."""
 
 import os
 import tempfile
@@ -22,7 +22,10 @@ def data():
 
 
 def write_atomic(path, content):
-    """Write bytes or text to `path` so that a reader sees the old file or the new one, whole."""
+    """Write `content`, bytes or text, to `path`, and return the path.
+
+    A reader sees the complete old file or the complete new one, even if this process is killed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = content.encode() if isinstance(content, str) else content
