@@ -1,4 +1,4 @@
-"""Colour patches of photographs: a small stand-in where no colour data set is on disk."""
+"""Colour patches of photographs: a small substitute if no colour data set is on disk."""
 
 from functools import lru_cache
 
@@ -15,11 +15,11 @@ SEED = {"train": 1, "test": 2}
 
 @lru_cache(maxsize=2)
 def photo_patches(split):
-    """Return 32 px patches of ten photographs, which are the classes, as `Images`.
+    """Return 32 px patches of ten photographs as `Images`; the photographs are the classes.
 
-    Each photograph is cut into 64 px tiles, of which every fifth (in a fixed random order) is
-    kept for testing; a patch lies inside one tile, so training and test share no pixel. The
-    photographs come with scikit-image and scikit-learn.
+    split: train or test. Each photograph is cut into 64 px tiles, every fifth of which (in a fixed
+    random order) is kept for testing. A patch lies inside one tile, so training and test share no
+    pixel. The photographs come with scikit-image and scikit-learn.
     """
     rng = np.random.default_rng(SEED[split])
     patches = [_cut(photograph(name), split, rng) for name in PHOTOGRAPHS]
@@ -31,7 +31,10 @@ def photo_patches(split):
 
 
 def photograph(name):
-    """Return one of `PHOTOGRAPHS`, uint8 (H, W, 3), from scikit-image or scikit-learn."""
+    """Return a photograph, uint8 (H, W, 3), from scikit-image or scikit-learn.
+
+    name: in `PHOTOGRAPHS`.
+    """
     if name in ("china", "flower"):
         from sklearn.datasets import load_sample_image
 
