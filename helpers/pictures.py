@@ -1,6 +1,6 @@
-"""Pictures in files, of any size, which are read when they are looked at.
+"""Images in files, of any size, read when they are looked at.
 
-Pillow is imported where it is needed, because that takes long.
+Pillow is imported only where it is needed, because its import takes long.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ SEED = 5  # of the orders in which pictures are drawn
 
 @dataclass(frozen=True)
 class Pictures:
-    """Hold the names of pictures, which are read when they are iterated over.
+    """The files of some images, read when they are iterated over.
 
-    files: of each (path, or a name in `photos.PHOTOGRAPHS`; label or None). classes: names of the
-    labels, () where there are none. source: a line that says where the pictures come from. boxes:
-    (left, top, right, bottom) of what is shown of each, in px, or () for whole pictures.
+    files: ((path or name in `photos.PHOTOGRAPHS`, label or None), ...). classes: names of the
+    labels, () if there are none. source: a line that says where the images come from. boxes:
+    ((left, top, right, bottom) of the visible part in px, ...), or () for whole images.
     """
 
     files: tuple
@@ -38,13 +38,13 @@ class Pictures:
         return self.pick(range(len(self))[part])
 
     def pick(self, rows):
-        """Return the pictures with these numbers, in their order."""
+        """Return the images with the numbers `rows`, in their order, as `Pictures`."""
         rows = list(rows)
         files, boxes = (tuple(of[k] for k in rows if of) for of in (self.files, self.boxes))
         return replace(self, files=files, boxes=boxes)
 
     def __iter__(self):
-        """Yield uint8 (3, H, W) of each."""
+        """Yield each image, uint8 (3, H, W)."""
         for (file, _), box in self._boxed():
             yield within(read(file), box, file) if box else read(file)
 
@@ -53,12 +53,12 @@ class Pictures:
 
     @property
     def labels(self):
-        """Return int64 (N,), or None where any label is unknown."""
+        """Labels int64 (N,), or None if any is unknown."""
         labels = [label for _, label in self.files]
         return None if None in labels else torch.tensor(labels)
 
     def fingerprint(self):
-        """Return a sha256 of names, sizes, labels and boxes, 64 hex digits."""
+        """Return the sha256 of names, sizes, labels and boxes, as 64 hex digits."""
         digest = hashlib.sha256(self.source.encode())
         for (file, label), box in self._boxed():
             size = 0 if file in photos.PHOTOGRAPHS else Path(file).stat().st_size
@@ -68,7 +68,10 @@ class Pictures:
 
 
 def read(file):
-    """Return a picture uint8 (3, H, W): a path, or a name in `photos.PHOTOGRAPHS`."""
+    """Return an image, uint8 (3, H, W).
+
+    file: a path, or a name in `photos.PHOTOGRAPHS`. Raises `InputError` if it cannot be read.
+    """
     if file in photos.PHOTOGRAPHS:
         return torch.from_numpy(np.array(photos.photograph(file))).permute(2, 0, 1)
     from PIL import Image
@@ -76,14 +79,15 @@ def read(file):
     try:
         with Image.open(file) as picture:
             return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
-    except Exception as error:  # what a decoder can raise is no closed list
+    except Exception as error:  # a decoder can raise almost anything
         raise InputError("picture", str(file), f"it cannot be read ({cause(error)})") from None
 
 
 def within(picture, box, file):
-    """Return the part uint8 (3, h, w) of a picture in a box, without what lies outside of it.
+    """Return the part of an image inside a box, uint8 (3, h, w).
 
-    Raises `InputError`, which names the `file`, where nothing is left.
+    picture: uint8 (3, H, W). box: (left, top, right, bottom) in px; what lies outside of the image
+    is ignored. file: named in the `InputError` that is raised if nothing is left.
     """
     left, top, right, bottom = (max(0, edge) for edge in box)
     part = picture[:, top:bottom, left:right]
@@ -93,14 +97,20 @@ def within(picture, box, file):
 
 
 def middle(picture, shorter, side):
-    """Return the middle (3, side, side) of a picture whose shorter side is made `shorter` px."""
+    """Return the middle (3, side, side) of an image after resizing.
+
+    picture: uint8 (3, H, W). shorter: px to which its shorter side is resized. side: px.
+    """
     small = shift.shorter(picture, shorter)
     top, left = ((length - side) // 2 for length in small.shape[1:])
     return small[:, top : top + side, left : left + side]
 
 
 def in_folder(folder):
-    """Return all pictures under a folder, in the order of their names, without labels."""
+    """Return all images under `folder` (path), sorted by name and unlabelled, as `Pictures`.
+
+    Raises `InputError` if there are none.
+    """
     folder = Path(folder)
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
