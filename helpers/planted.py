@@ -1,8 +1,8 @@
-"""Planted data: how often each rule errs, where the truth is known.
+"""Planted data: how often each rule errs if the truth is known.
 
 Every case draws repeats from a truth and counts verdicts. A verdict is false if it says reproduced
-where the statement is false, or not reproduced where it is true. Truths, resolutions and spreads
-are in points; the resolution is 1 unless said.
+for a false statement, or not reproduced for a true one. Truths, resolutions and spreads are in
+points; the resolution is 1 unless stated.
 """
 
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ SPREADS = (0.2, 1.0, 5.0)  # standard deviation of one repeat's difference
 
 @dataclass(frozen=True)
 class Case:
-    """Hold one truth and how it is judged.
+    """One truth, and how it is judged.
 
-    rule: in `rules.RULES`. truth: in words. holds: whether the statement is true. draw: (generator,
-    n, spread) to values as the rule takes them. how: arguments of the rule. floor: standard error
-    that the test images give one repeat.
+    rule: in `rules.RULES`. truth: in words. holds: whether the statement is true. draw: function of
+    (generator, n, spread) to values as the rule takes them. how: arguments of the rule. floor:
+    standard error that the test images give one repeat.
     """
 
     rule: str
@@ -40,7 +40,7 @@ def _differences(effect):
 
 
 def _levels(*means):
-    """Return levels whose neighbouring differences vary by `spread`."""
+    """Return levels whose differences between neighbours vary by `spread`."""
     return lambda rng, n, spread: np.array(means) + rng.normal(0, spread / 2**0.5, (n, len(means)))
 
 
@@ -60,9 +60,10 @@ def _clustered(effect, recipes=2):
 
 
 def _one_test_set(effect, share, floor=0.5):
-    """Return differences whose seeds vary by a share of `spread`, on one test set.
+    """Return differences on one test set, whose seeds vary by a share of `spread`.
 
-    Its images add an error of `floor` to each repeat, of which `rules.SHARED` is common to all.
+    The test images add an error of `floor` to each repeat, of which `rules.SHARED` is common to
+    all.
     """
 
     def draw(rng, n, spread):
@@ -113,7 +114,8 @@ CASES = (
 def verdicts(case, n, spread, trials=TRIALS, seed=0):
     """Return the shares of reproduced, not reproduced and undecided, a dict.
 
-    n: repeats. spread: standard deviation of one repeat's difference.
+    case: a `Case`. n: repeats. spread: standard deviation of one repeat's difference. trials:
+    number of draws. seed: of the draws.
     """
     rng = np.random.default_rng([seed, n, round(100 * spread)])
     how = case.how or {"resolution": 1.0}
@@ -125,9 +127,11 @@ def verdicts(case, n, spread, trials=TRIALS, seed=0):
 
 
 def two_stages(effect, first, spread, trials=TRIALS, seed=0):
-    """Return the same of an order that is judged after its first stage and, if undecided, again.
+    """Return verdict shares of an order judged after its first stage and, if undecided, again.
 
-    first: repeats of the first stage. The second has as many as `plan.needed` says.
+    effect: the true difference. first: repeats of the first stage; the second has as many as
+    `plan.needed` says. spread, trials, seed: as in `verdicts`. The dict also has the share of
+    intervals that miss the truth.
     """
     rng = np.random.default_rng([seed, first, round(100 * spread), 7])
     found, misses = [], 0
@@ -145,12 +149,15 @@ def two_stages(effect, first, spread, trials=TRIALS, seed=0):
 
 
 def false_rate(case, shares):
-    """Return the share of false verdicts of a case."""
+    """Return the share of false verdicts on `case`, from `shares`, the result of `verdicts`."""
     return shares["not reproduced" if case.holds else "reproduced"]
 
 
 def table(trials=TRIALS):
-    """Return a dict a case: its rule and truth, and for each n the worst rate over spreads."""
+    """Return a dict per case: its rule and truth, and for each n the worst rate over spreads.
+
+    trials: number of draws of each.
+    """
     lines = []
     for case in CASES:
         line = {"rule": case.rule, "truth": case.truth, "the statement is": _true(case.holds)}
@@ -162,7 +169,10 @@ def table(trials=TRIALS):
 
 
 def stage_table(trials=TRIALS):
-    """Return a dict a truth of `two_stages`: false verdicts and undecided ones."""
+    """Return a dict per truth of `two_stages`: shares of false and of undecided verdicts.
+
+    trials: number of draws of each.
+    """
     lines = []
     for effect, holds in ((0.0, False), (1.0, True), (2.0, True), (-2.0, False)):
         for first in (3, 5):
@@ -187,7 +197,7 @@ def _true(holds):
 
 
 def publish(trials=10_000):
-    """Write both tables, from so many trials, to results/statistics/rule-errors.json."""
+    """Write both tables, from `trials` draws per case, to results/statistics/rule-errors.json."""
     record = {"trials": trials, "rules": table(trials), "two stages": stage_table(trials)}
     records.write(PUBLISHED, record)
 
