@@ -1,4 +1,4 @@
-"""The precision gate: bfloat16 is used only by model families for which it changed nothing."""
+"""The precision gate: only model families for which bfloat16 changed nothing use it."""
 
 from helpers import machine, paths, records
 
@@ -8,7 +8,7 @@ LEAST_SEEDS = 5
 
 
 def choose(run):
-    """Return the precision `run` is to be trained in, `float32` or `bfloat16`."""
+    """Return the precision in which `run` is to be trained, `float32` or `bfloat16`."""
     if run.precision not in ("auto", "mixed"):
         return run.precision
     allowed = run.precision == "mixed" or run.model in passed()
@@ -16,12 +16,12 @@ def choose(run):
 
 
 def measured():
-    """Return what the published gate record holds, {model family: row of `gate.compare`}."""
+    """Return the rows of the published gate record, {model family: row of `gate.compare`}."""
     return (records.read(GATE) or {"families": {}})["families"]
 
 
 def passed():
-    """Return the model families that the published gate record lets through."""
+    """Return the set of model families that pass the gate according to its published record."""
     return {
         name for name, row in measured().items()
         if verdict(row["differences"]) and concludes_the_same(row)
@@ -29,10 +29,16 @@ def passed():
 
 
 def verdict(differences):
-    """Judge a family: paired differences of accuracy, bfloat16 minus float32, one per seed."""
+    """Return whether a family changes little enough in bfloat16, on average over its seeds.
+
+    differences: of paired accuracies (shares), bfloat16 minus float32, one per seed.
+    """
     return len(differences) >= LEAST_SEEDS and abs(sum(differences) / len(differences)) <= LIMIT
 
 
 def concludes_the_same(row):
-    """Tell whether a family learns the same order of pixels better in both precisions."""
+    """Return whether a family learns the same order of pixels better in both precisions.
+
+    row: that of the family, from `gate.compare`.
+    """
     return row["conclusions"]["bfloat16"] == row["conclusions"]["float32"]
