@@ -1,4 +1,4 @@
-"""The scales at which every experiment can be run."""
+"""The scales at which experiments can be run."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from helpers.errors import one_of
 
 @dataclass(frozen=True)
 class Preset:
-    """Say how large an experiment is.
+    """The scale of an experiment.
 
+    name: of the preset.
     width: multiplier on the channels of convolution stacks; 1 is the paper's VGG16.
     epochs: passes over the training set, the same for every network (ivan2019, Section 1).
     seeds: repeats; a seed draws the initial weights, the batches and the permutation.
     train, test: images per split; None is the whole split.
-    full: whether the full data sets are required, rather than used where they are on disk.
+    full: whether the full data sets are required, rather than used if they are on disk.
     """
 
     name: str
