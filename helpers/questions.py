@@ -1,7 +1,7 @@
-"""Questions about a network and pictures of one's own, and the files in which answers are kept.
+"""Questions about a network and images of your own, and the files that keep the answers.
 
-A question has parts, and what was measured of a part stays in a file below BUILD_DIR. The same
-question is not asked twice, and one that was interrupted goes on.
+A question has parts, and the measurements of a part are kept in a file below BUILD_DIR. The same
+question is never measured twice, and an interrupted one resumes.
 """
 
 import hashlib
@@ -21,15 +21,14 @@ PHOTOGRAPHS = natural.NAMES[0]
 
 @dataclass(frozen=True)
 class Question:
-    """Hold one question: a `natural.View`, the names of its pictures, and what is done to them.
+    """One question about a network and images.
 
-    parts: of each row, what is done: (name, number or None). digest: of all that the answer depends
-    on but the part.
+    view: a `natural.View`. names: of its images. seed: of all draws. parts: what is done, one
+    (name, number or None) per row. digest: of everything but the part on which the answer depends.
 
-    A class of questions says in which `folder` of BUILD_DIR its tables lie, in which one `below` it
-    the files of single parts with which `columns`, and which columns of its tables are `integers`
-    or missing. It has `row(part)`, a dict, and `_measured(part)`, the columns but the first one,
-    picture.
+    A subclass says in which `folder` of BUILD_DIR its tables are, in which one `below` it the files
+    of single parts with which `columns`, and which columns of its tables are `integers` or missing.
+    It has `row(part)`, a dict, and `_measured(part)`, all columns but the first one, picture.
     """
 
     folder, below, columns, integers = "", "", (), ()
@@ -41,9 +40,9 @@ class Question:
     digest: str
 
     def answer(self, watch=None):
-        """Return a row a part; the DataFrame is also written as CSV to `attrs["file"]`.
+        """Return a row per part as a DataFrame, which is also written as CSV to `attrs["file"]`.
 
-        watch: called with each part before it is measured.
+        watch: called with each part before it is measured, None for no call.
         """
         rows = []
         for part in self.parts:
@@ -55,7 +54,10 @@ class Question:
         return frame
 
     def lines(self, part):
-        """Return a line for each of `names`, of one part: from its file, or measured into it."""
+        """Return one row per image for one part, a DataFrame: read from its file, or measured now.
+
+        part: one of `parts`.
+        """
         file = self.file(part)
         try:
             return self._read(file)
@@ -66,7 +68,10 @@ class Question:
         return self._read(file)
 
     def file(self, what):
-        """Return where the table of all parts, or the lines of one part, lie."""
+        """Return the path of a file of answers.
+
+        what: `parts` for the table of all, or one part for its rows.
+        """
         key = hashlib.sha256(json.dumps([self.digest, what]).encode()).hexdigest()[:12]
         name = re.sub(r"\W+", "-", Path(self.view.network.name).stem).strip("-")
         if what in self.parts:
@@ -75,21 +80,24 @@ class Question:
         return paths.build() / self.folder / f"{name}-{key}.csv"
 
     def origin(self):
-        """Return what every row says of where it comes from."""
+        """Return the columns that say where a row comes from, a dict."""
         network = self.view.network
         return {"network": network.name, "weights": network.digest[:12], "seed": self.seed}
 
     def said(self, probabilities):
-        """Return (name of the top class, its probability) for each row of probabilities (N, K)."""
+        """Return ((name of the top class, its probability), ...), one per image.
+
+        probabilities: tensor (N, K).
+        """
         top, label = (values.tolist() for values in probabilities.max(1))
         return tuple((self.named(k), share) for k, share in zip(label, top, strict=True))
 
     def named(self, label):
-        """Return the name of a class, as well as it is known."""
+        """Return the name of class `label`, or its number if the names are unknown."""
         return self.view.network.names[label] if self.view.network.names else f"class {label}"
 
     def numbers(self, values):
-        """Raise `InputError` where what the network put out is not a number."""
+        """Raise `InputError` if one of `values`, outputs of the network, is not a finite number."""
         if not np.isfinite(values).all():
             raise InputError("network", self.view.network.name, "its output is not a number")
 
@@ -101,10 +109,11 @@ class Question:
 
 
 def listed(field, given, fractions=False):
-    """Return a tuple without repeats, of a list, of one entry, or of text with commas.
+    """Return a tuple without repeats from a list, one entry, or text with commas.
 
-    Text may have brackets: papermill makes text of a tuple. What is a whole number in it becomes an
-    int and, with `fractions`, every other number a float.
+    field: its name, for the message. given: the list, entry or text. fractions: whether numbers in
+    text that are not whole become floats. Text may have brackets, because papermill turns a tuple
+    into text. A whole number in it becomes an int. Raises `InputError` if nothing is left.
     """
     if isinstance(given, str):
         words = [word.strip(" '\"") for word in given.strip("()[] ").split(",")]
@@ -116,10 +125,11 @@ def listed(field, given, fractions=False):
 
 
 def chosen(given, count, seed, again):
-    """Return `pictures.Pictures` and their names.
+    """Return `pictures.Pictures` and a tuple of their names.
 
-    given: a folder, or `PHOTOGRAPHS`. count: of pictures, drawn by the seed, None for each of them;
-    where there are fewer they are taken `again` and again, or else all of them once.
+    given: a folder, or `PHOTOGRAPHS`. count: number of images, drawn at random, None for each of
+    them. seed: of the draw. again: whether images are repeated if there are fewer than `count`;
+    otherwise all of them are taken once. Raises `InputError` for a folder without images.
     """
     if str(given) == PHOTOGRAPHS:
         _, found, _ = natural.splits(PHOTOGRAPHS, None)
@@ -136,9 +146,11 @@ def chosen(given, count, seed, again):
 
 
 def digest(network, shown, facts, code):
-    """Return a sha256 of network, pictures, other facts and the code that measures, 64 hex digits.
+    """Return the sha256 of everything on which an answer depends, as 64 hex digits.
 
-    shown: `pictures.Pictures`. code: files; what reads the pictures, and this one, count too.
+    network: a `pretrained.Network`. shown: `pictures.Pictures`. facts: a list of further settings.
+    code: paths of the source files that measure; the file that reads the images, and this one,
+    count too.
     """
     facts = [network.digest, network.side, network.mean, network.std, *facts]
     for file, _ in shown.files:
@@ -146,30 +158,39 @@ def digest(network, shown, facts, code):
             seen = Path(file).stat()
             facts.append((seen.st_size, seen.st_mtime_ns))
     found = hashlib.sha256(json.dumps(facts).encode())
-    # another version's answers are not taken for its own
+    # so that the answers of another version of the code are not used
     for file in (__file__, pictures.__file__, *code):
         found.update(Path(file).read_bytes())
     return found.hexdigest()
 
 
 def own_seed(seed, number):
-    """Return a seed of a picture's own, so that no two seeds share draws."""
+    """Return a seed of image `number`'s own, so that no two values of `seed` share draws."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def mean(values, least=0.0, most=1.0):
-    """Return a mean and Student's 95 % interval of it, cut to least to most, from values (N,)."""
+    """Return a mean and the ends of Student's 95 % interval, clipped, three floats.
+
+    values: (N,). least, most: to which the ends are clipped.
+    """
     middle, low, high = rules.interval(values)
     return middle, max(low, least), min(high, most)
 
 
 def ends(name, interval):
-    """Return the columns of a table that hold a value with its interval."""
+    """Return the table columns of a value and its interval, {column: number}.
+
+    name: of the value's column. interval: (value, low, high).
+    """
     return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
 
 
 def percent(frame, name):
-    """Return values with intervals, columns of a table, as text in per cent."""
+    """Return values with their intervals as a list of text, in per cent.
+
+    frame: table with the columns of `ends`. name: of the value's column.
+    """
     values = zip(*(frame[column] for column in (name, f"{name}_low", f"{name}_high")), strict=True)
     return [f"{100 * x:z.1f} [{100 * low:z.1f}, {100 * high:z.1f}]" for x, low, high in values]
 
