@@ -1,4 +1,4 @@
-"""Records: one small JSON file a run, written whole, checked when read."""
+"""Records: one small JSON file per run, written atomically and checked when read."""
 
 import hashlib
 import json
@@ -8,13 +8,16 @@ from helpers import paths
 
 
 def write(path, record):
-    """Write a record atomically, with a digest of its content."""
+    """Write `record`, a dict, to `path` atomically, with a digest of its content."""
     body = {**record, "digest": digest(record)}
     paths.write_atomic(path, json.dumps(body, separators=(",", ":"), sort_keys=True) + "\n")
 
 
 def read(path):
-    """Return the record at `path`; None if there is none, or, said on stderr, if it is damaged."""
+    """Return the record at `path` (`Path`) as a dict; None if it is missing or damaged.
+
+    Damage is reported on stderr.
+    """
     try:
         record = json.loads(path.read_text())
         found = record.pop("digest")
@@ -26,12 +29,12 @@ def read(path):
 
 
 def read_any(candidates):
-    """Return the first sound record among paths in sorted order, or None."""
+    """Return the first undamaged record of the paths `candidates`, in sorted order, or None."""
     return next((record for path in sorted(candidates) if (record := read(path))), None)
 
 
 def digest(record):
-    """Return 16 hex digits of the record's content."""
+    """Return 16 hex digits that identify the content of `record`, a dict."""
     text = json.dumps(record, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
