@@ -1,4 +1,4 @@
-"""Tables of the report: the paper beside our figures, and the verdicts."""
+"""Tables of the report: the paper's figures beside ours, and the verdicts."""
 
 import re
 from html import escape
@@ -17,16 +17,16 @@ ABOUT = {"paper": "", "substitute": "measured on something else", "ours": "our s
 
 
 class Html(str):
-    """Hold a piece of HTML that a notebook shows as it is."""
+    """A piece of HTML that a notebook shows as it is."""
 
     def _repr_html_(self):
         return str(self)
 
 
 def compare(row, preset, best, last):
-    """Return the printed figures of a row beside ours, best and last epoch, in per cent.
+    """Return the printed figures of a row beside ours, best and last epoch, in per cent, as HTML.
 
-    best, last: {name of the printed figure: accuracies (seeds,)}.
+    row: its id. preset: not used. best, last: {name of the printed figure: accuracies (seeds,)}.
     """
     _, entry = claims.row(row)
     lines = []
@@ -47,9 +47,9 @@ def compare(row, preset, best, last):
 
 
 def number_table(row, measured):
-    """Return the printed figures of a row beside ours, as they are.
+    """Return the printed figures of a row beside ours in their own unit, as HTML.
 
-    measured: {name of the printed figure: values (seeds,)}.
+    row: its id. measured: {name of the printed figure: values (seeds,)}.
     """
     _, entry = claims.row(row)
     lines = []
@@ -67,7 +67,7 @@ def number_table(row, measured):
 
 
 def best_and_last(best, last):
-    """Return accuracies at the best and at the last epoch, in per cent.
+    """Return accuracies at the best and at the last epoch, in per cent, as HTML.
 
     best, last: {name: accuracies (seeds,)}.
     """
@@ -85,9 +85,9 @@ def best_and_last(best, last):
 
 
 def verdict_table(row, preset):
-    """Return a row's statements with what was measured and each verdict, linked to the ledger.
+    """Return a row's statements with measurements and verdicts, linked to the ledger, as HTML.
 
-    A row that cannot be judged says why instead.
+    row: its id. preset: name in `presets.PRESETS`. If the row cannot be judged, the table says why.
     """
     findings, whole = verdicts.findings(row, preset), verdicts.verdict(row, preset)
     count = f" {whole.count}." if whole.count else ""
@@ -108,19 +108,19 @@ def verdict_table(row, preset):
 
 
 def badge(found):
-    """Return the verdict of a `Finding` or of a row as a coloured label."""
+    """Return the verdict of `found`, a `Finding` or a `RowVerdict`, as a coloured HTML label."""
     name = found.verdict.replace(" ", "-")
     return f'<span class="verdict verdict-{name}">{escape(found.label)}</span>'
 
 
 def _stated(finding):
-    """Return what a statement says, and whose it is where it is not the paper's."""
+    """Return a statement, and whose it is if it is not the paper's."""
     about = ABOUT[finding.about]
     return escape(finding.says) + (f" <small>({about})</small>" if about else "")
 
 
 def _with_parts(finding):
-    """Return what was measured, with each network or family that it is a mean over."""
+    """Return the measurement, with that of each network or family that it averages."""
     parts = "".join(
         f"<br><small>{escape(name)}: {escape(finding.shown(*own))}</small>"
         for name, own in finding.parts
@@ -129,7 +129,7 @@ def _with_parts(finding):
 
 
 def _evidence(finding):
-    """Return the scale and the grade of the evidence, and a mark where rules came after it."""
+    """Return the scale and grade of the evidence, and a mark if the rule is younger than it."""
     grade = f", grade {finding.grade}" if finding.grade else ""
     mark = f" <sup>{list(claims.AFTER).index(finding.after) + 1}</sup>" if finding.after else ""
     return escape(finding.preset) + grade + mark
@@ -146,7 +146,10 @@ def _after(findings):
 
 
 def ledger(preset):
-    """Return all rows of all papers as one table: claim, measurement, verdict, page."""
+    """Return all rows of all papers as one HTML table: claim, measurement, verdict, page.
+
+    preset: name in `presets.PRESETS`.
+    """
     lines = []
     for key in claims.PAPERS:
         for entry in claims.paper(key)["rows"]:
@@ -179,7 +182,7 @@ def _anchor(row):
 
 
 def _measured(entry, found):
-    """Return a list of a row's statements, or why it has none."""
+    """Return the list of a row's statements, or why it has none."""
     if not found:
         return why_not(entry)
     items = [f"{_stated(f)}: {escape(f.measured())} – <em>{f.label}</em>" for f in found]
@@ -188,22 +191,25 @@ def _measured(entry, found):
 
 
 def why_not(entry):
-    """Return what is missing for a row without statements: data, or a part of the paper's text."""
+    """Return what a row without statements needs: data, or a part of the paper's text.
+
+    entry: the row, a dict from `claims.row`.
+    """
     missing = [f"needs {', '.join(entry['needs'])}"] if "needs" in entry else []
     missing += [f"lost from our copy of the text: {entry['lost']}"] if "lost" in entry else []
     return escape("; ".join(missing)) or "–"
 
 
 def _strength(scale):
-    """Return how much a scale of evidence weighs: a trained one before an untrained one."""
+    """Return the rank of a scale of evidence: trained ones come after the untrained."""
     order = ("no training", *presets.PRESETS)
     return order.index(scale.split(",")[0])
 
 
 def scoreboard(preset):
-    """Return how many rows of each paper have which verdict, as a table.
+    """Return how many rows of each paper have which verdict, as a DataFrame.
 
-    Rows that substitutes decide and rows that are previews are counted apart.
+    preset: name in `presets.PRESETS`. Rows decided by substitutes and previews are counted apart.
     """
     board = _count({
         key: [verdicts.verdict(entry["id"], preset).column for entry in claims.paper(key)["rows"]]
@@ -213,7 +219,10 @@ def scoreboard(preset):
 
 
 def statement_board(preset):
-    """Return how many statements have which verdict, by whose they are and by grade, as a table."""
+    """Return how many statements have which verdict, by origin and grade, as a DataFrame.
+
+    preset: name in `presets.PRESETS`. The origin is a paper, a substitute, or ourselves.
+    """
     kinds = {}
     for key in claims.PAPERS:
         for entry in claims.paper(key)["rows"]:
@@ -227,7 +236,7 @@ def statement_board(preset):
 
 
 def _count(groups, columns, total):
-    """Return how often each of `columns` stands in each group, with sums, as a table."""
+    """Return how often each of `columns` occurs in each group, with sums, as a DataFrame."""
     counts = {name: pd.Series(values).value_counts() for name, values in groups.items()}
     board = pd.DataFrame(counts).T.reindex(columns=columns).fillna(0).astype(int)
     board[total] = board.sum(axis=1)
@@ -236,7 +245,10 @@ def _count(groups, columns, total):
 
 
 def error_rates():
-    """Return the rules' false verdicts on planted data, in per cent: of one look, and of two."""
+    """Return the rules' false verdicts on planted data, in per cent: for one look, and for two.
+
+    The result is a list of two HTML tables.
+    """
     record = records.read(planted.PUBLISHED)
     tables = []
     columns = ["rule", "truth", "the statement is", *(f"n = {n}" for n in planted.REPEATS)]
@@ -250,7 +262,7 @@ def error_rates():
 
 
 def precision_gate():
-    """Return what bfloat16 changed for each network family that was measured, as a table.
+    """Return what bfloat16 changed for each measured network family, as an HTML table.
 
     Differences are of final test accuracies, bfloat16 minus float32, in points, with a 95 %
     interval over seeds.
@@ -268,7 +280,10 @@ def precision_gate():
 
 
 def findings(preset):
-    """Return the front page's sentences, each with what was measured and its verdict, as HTML."""
+    """Return the front page's sentences, each with its measurement and verdict, as HTML.
+
+    preset: name in `presets.PRESETS`.
+    """
     return Html("".join(
         f"<p>{_sentence(entry, found)} {badge(found)}</p>"
         for entry in claims.read("findings.yml")
@@ -283,11 +298,11 @@ def _sentence(entry, found):
 
 
 def refused(entry, found):
-    """Return why a sentence may not stand on the front page, "" if it may.
+    """Return why a sentence must not be on the front page, "" if it may.
 
-    entry: of claims/findings.yml. found: the `Finding` of its statement. A sentence of its own says
-    for which verdict it is true, and shares the words that name subject, levels and data with its
-    statement.
+    entry: from claims/findings.yml. found: the `Finding` of its statement. A sentence with its own
+    text names the verdict for which it is true, and shares with its statement the words that name
+    subject, levels and data.
     """
     if found.verdict in ("undecided", "not run"):
         return f"its statement is {found.verdict}"
