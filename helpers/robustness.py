@@ -1,8 +1,8 @@
-"""What a run records about degraded images (rodner2016): observers, and how to read them.
+"""Observers of degraded images (rodner2016), and functions that read what they recorded.
 
-A view gives `sample(count)` (frames uint8 (n, C, H, W) and their labels) and `scores(images)`
-(logits of values 0 to 255); see `training.View` and `natural.View`. All networks and filters see
-the same draws of noise where they see the same frames, so that they can be compared in pairs.
+A view has `sample(count)` (frames uint8 (n, C, H, W) and their labels) and `scores(images)` (logits
+of values 0 to 255); see `training.View` and `natural.View`. All networks and filters that see the
+same frames also see the same draws of noise, so that they can be compared in pairs.
 """
 
 from functools import partial
@@ -13,12 +13,12 @@ import torch
 from helpers import degrade, denoise, metrics, sensitivity
 
 SEED = 6  # of the noise
-CHUNK = 25  # images that are perturbed at a time
-DRAWS = 10  # of each image (rodner2016, Section 4)
-MANY = 100  # where the number of draws is the question
-PICTURES = 200  # that are shown at every level
-MANY_PICTURES = 3_000  # with one draw of each, where their number decides: all of the birds
-FORETOLD = 1_000  # pictures whose deviations are foretold then
+CHUNK = 25  # images perturbed at a time
+DRAWS = 10  # per image (rodner2016, Section 4)
+MANY = 100  # draws per image, where their number is the question
+PICTURES = 200  # images shown at every level
+MANY_PICTURES = 3_000  # one draw each, where the number of images decides: all of the birds
+FORETOLD = 1_000  # images whose deviations are predicted then
 LEVELS = {
     "rgb": (2, 4, 8, 16, 32),
     "intensity": (2, 4, 8, 16, 32),
@@ -32,7 +32,7 @@ LEVELS = {
     "left_right": (1,),
 }
 SCALED = 11  # px of 160: as much as 16 of 224, which the paper names
-MORE = LEVELS | {"translation": (*LEVELS["translation"], SCALED)}  # that many pictures are shown
+MORE = LEVELS | {"translation": (*LEVELS["translation"], SCALED)}  # levels for many images
 COMBINED = (("intensity", 4), ("pepper", 0.02))  # Section 5
 FILTERED = ("rgb", "pepper")  # Figure 4
 PREDICTED = {  # Figure 6
@@ -45,22 +45,29 @@ HUES = 256  # bins of the entropy of hue
 
 
 def noise(kind, many=False):
-    """Return the observer of one degradation at all of its `LEVELS`; of `MORE` for many pictures.
+    """Return the observer of one degradation at all of its `LEVELS`.
 
-    many: one draw of each of `MANY_PICTURES` in place of `DRAWS` of `PICTURES`.
+    kind: a key of `LEVELS`. many: one draw for each of `MANY_PICTURES` images at the levels of
+    `MORE`, instead of `DRAWS` for each of `PICTURES` images.
     """
     levels = (MORE if many else LEVELS)[kind]
     return lambda view: _shown(view, {f"{level:g}": [(kind, level)] for level in levels}, many=many)
 
 
 def combined(view, many=False):
-    """Return what two degradations do, alone and one after the other (Section 5)."""
+    """Return the effect of two degradations, alone and one after the other (Section 5), a dict.
+
+    view: see above. many: as in `noise`.
+    """
     one, other = ([step] for step in COMBINED)
     return _shown(view, {one[0][0]: one, other[0][0]: other, "both": one + other}, many=many)
 
 
 def filtered(kind, many=False):
-    """Return the observer of one degradation seen through each of `denoise.FILTERS`."""
+    """Return the observer of one degradation seen through each of `denoise.FILTERS`.
+
+    kind: a key of `LEVELS`. many: as in `noise`.
+    """
 
     def observe(view):
         settings = {f"{level:g}": [(kind, level)] for level in (0, *LEVELS[kind])}
@@ -72,11 +79,11 @@ def filtered(kind, many=False):
 
 
 def deviations(view):
-    """Return how the output for every test picture varies under faint noise (Figure 5).
+    """Return how the output for every test image varies under faint noise (Figure 5), a dict.
 
-    Gaussian RGB noise of sigma = 1, `DRAWS` draws. sd: standard deviation of the probability of the
-    clean picture's top class. top: that probability, clean. hue: entropy of the picture's hues
-    in bits. contrast: standard deviation of its intensity.
+    view: see above. The noise is Gaussian RGB of sigma = 1, with `DRAWS` draws. sd: standard
+    deviation of the probability of the clean image's top class. top: that probability, clean. hue:
+    entropy of the image's hues in bits. contrast: standard deviation of its intensity.
     """
     frames, labels = view.sample(None)
     found = {name: [] for name in ("sd", "top", "hue", "contrast", "right")}
@@ -103,11 +110,11 @@ def deviations(view):
 
 
 def scores(view):
-    """Return how both outputs for every test picture vary under faint noise (Figure 5).
+    """Return how both outputs for every test image vary under faint noise (Figure 5), a dict.
 
-    Gaussian RGB noise of sigma = 1, `MANY` draws. outputs: for each of `sensitivity.OUTPUTS`, of
-    the clean picture's top class, its standard deviation `sd` and its clean value `top`. The rest:
-    as in `deviations`.
+    view: see above. The noise is Gaussian RGB of sigma = 1, with `MANY` draws. outputs: for each of
+    `sensitivity.OUTPUTS`, for the clean image's top class, its standard deviation `sd` and its
+    clean value `top`. The rest: as in `deviations`.
     """
     frames, labels = view.sample(None)
     found = {name: [] for name in ("hue", "contrast", "right")}
@@ -136,15 +143,16 @@ def scores(view):
 
 @torch.no_grad()
 def _logits(view, images, draws, generator):
-    """Return the logits of clean images (N, K), and of draws with noise (draws, N, K)."""
+    """Return the logits of clean images (N, K), and those of noisy draws (draws, N, K)."""
     drawn = [view.scores(degrade.draw(images, "rgb", 1, generator)) for _ in range(draws)]
     return view.scores(images), torch.stack(drawn)
 
 
 def hue_entropy(images):
-    """Return the entropy of the hues of coloured pixels, bits (N,), of images (N, 3, H, W).
+    """Return the entropy of the hues of coloured pixels in bits, (N,).
 
-    In `HUES` equal bins; an image without colour has 0.
+    images: (N, 3, H, W) from 0 to 255. Hues are counted in `HUES` equal bins; an image without
+    colour has 0.
     """
     hue, saturation, _ = degrade.rgb_to_hsi(images).unbind(1)
     bins = (hue / 360 * HUES).long().clamp_(max=HUES - 1).flatten(1)
@@ -155,11 +163,12 @@ def hue_entropy(images):
 
 
 def predicted(kind, count=PICTURES):
-    """Return the observer that foretells the deviation of one output and then measures it (Fig. 6).
+    """Return the observer that predicts the deviation of an output and then measures it (Fig. 6).
 
-    Of `count` images, for both outputs of `sensitivity.OUTPUTS` and every level of `PREDICTED`:
-    the square roots of the predicted second moment and variance, and for `DRAWS` and for `MANY`
-    draws the root mean square change (moment) and the standard deviation (variance).
+    kind: a key of `PREDICTED`. count: number of images. For both outputs of `sensitivity.OUTPUTS`
+    and every level of `PREDICTED`, it records the square roots of the predicted second moment and
+    variance, and for `DRAWS` and for `MANY` draws the root mean square change (moment) and the
+    standard deviation (variance).
     """
 
     def observe(view):
@@ -181,18 +190,21 @@ def predicted(kind, count=PICTURES):
 
 
 def read_bits(found, which, name):
-    """Return bool (n, draws) of what `noise` recorded: which is right or kept, name a level."""
+    """Return bool (n, draws) from `found`, what `noise` recorded.
+
+    which: right (correct label) or kept (the clean image's label). name: of the level.
+    """
     shape = found["n"], found["draws"]
     return metrics.bits(found["levels"][name][which], shape[0] * shape[1]).reshape(shape)
 
 
 def read_clean(found):
-    """Return which clean images were right, bool (n,)."""
+    """Return which clean images were classified correctly, bool (n,), from `found` of `noise`."""
     return metrics.bits(found["clean"], found["n"])
 
 
 def read(text):
-    """Return float32 values (N,) from a record's hex digits."""
+    """Return the float32 values (N,) in `text`, hex digits of a record."""
     return np.frombuffer(bytes.fromhex(text), "<f4")
 
 
@@ -222,7 +234,7 @@ def _shown(view, settings, clean=None, many=False):
 
     settings: {name: [(kind, level), ...], one degradation after the other}. clean: a filter of
     `denoise`, or None; the label to keep is then that of the filtered image. many: see `noise`.
-    Bits, image by image and draw by draw, are in hex digits; `read_bits` reads them.
+    Bits, ordered by image and then by draw, are in hex digits; `read_bits` reads them.
     """
     frames, labels = view.sample(MANY_PICTURES if many else PICTURES)
     draws = 1 if many else DRAWS
