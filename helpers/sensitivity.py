@@ -1,9 +1,9 @@
 """Sensitivity of an output to degradations of the image, to first order (rodner2016, Section 4).
 
-Images are floats (N, C, H, W), raw pixel values on the 0..255 scale: pepper noise multiplies by
-them, so that 0 has to be black. A `function` maps them to logits (N, K) and does by itself whatever
-its network wants done to pixels. Its network is in evaluation mode: only then does each image have
-an output of its own.
+Images are floats (N, C, H, W), raw pixel values from 0 to 255: pepper noise multiplies by them, so
+0 has to be black. A `function` maps them to logits (N, K) and does all the preprocessing that its
+network needs. The network is in evaluation mode: only then does the output of an image not depend
+on the others.
 """
 
 import torch
@@ -18,9 +18,10 @@ OUTPUTS = ("probability", "logit")
 def gradients(function, images, labels=None, output="probability"):
     """Return F (N, C, H, W), the outputs f (N,) and their classes (N,), by one backward pass.
 
-    labels: int64 (N,), the class that is looked at; by default the top class of each image. output:
-    its softmax probability or its logit. The backward pass is that of the sum over the batch. No
-    parameter gets a gradient (rodner2016, Eq. 1).
+    function, images: see above. labels: int64 (N,), the class whose output is taken; None for the
+    top class of each image. output: its softmax probability or its logit, a name in `OUTPUTS`. The
+    backward pass is that of the sum over the batch. No parameter gets a gradient (rodner2016, Eq.
+    1). Raises `InputError` for arguments that do not fit.
     """
     images = _images(images).detach().requires_grad_()
     with torch.enable_grad():
@@ -35,11 +36,12 @@ def gradients(function, images, labels=None, output="probability"):
 def predict(kind, level, gradient, images):
     """Return the second moment (N,) and the variance (N,) of an output's change, float64.
 
-    kind: one of `KINDS`; pepper takes each channel's value on its own (Section 2), pepper_pixels
+    kind: one of `KINDS`; pepper draws each channel's value on its own (Section 2), pepper_pixels
     whole pixels (Section 4). level: sigma in grey levels or px, or the probability of black.
-    gradient: F of `gradients`. Both moments are those of the linearised change; they differ by its
-    squared mean, which only pepper noise has. A translation's image gradients are central
-    differences, one-sided at the border (rodner2016, Eqs. 2-5).
+    gradient: F from `gradients`. images: those of the gradient. Both moments are those of the
+    linearised change; they differ by its squared mean, which only pepper noise has. A translation's
+    image gradients are central differences, one-sided at the border (rodner2016, Eqs. 2-5). Raises
+    `InputError` for arguments that do not fit.
     """
     _level(one_of("kind", kind, KINDS), level)
     if gradient.shape != images.shape:
@@ -59,9 +61,9 @@ def predict(kind, level, gradient, images):
 
 
 def perturbed(function, images, kind, level, draws, generator):
-    """Return the logits of perturbed images, (draws, N, K); nothing is cut off at 0 or 255.
+    """Return the logits of perturbed images, (draws, N, K); nothing is clipped at 0 or 255.
 
-    kind, level, generator: as in `degrade.draw`.
+    function, images: see above. kind, level, generator: as in `degrade.draw`. draws: per image.
     """
     whole("draws", draws, 1)
     with torch.no_grad():
@@ -74,18 +76,26 @@ def perturbed(function, images, kind, level, draws, generator):
 def empirical(function, images, labels, kind, level, draws, generator, output="probability"):
     """Return one output of perturbed images, float64 (N, draws).
 
-    labels, output: as in `gradients`. The rest: as in `perturbed`.
+    function, images, kind, level, draws, generator: as in `perturbed`. labels, output: as in
+    `gradients`.
     """
     return across(perturbed(function, images, kind, level, draws, generator), labels, output)
 
 
 def across(logits, labels, output="probability"):
-    """Return one output of each image, float64 (N, draws), from logits (draws, N, K)."""
+    """Return one output of each image and draw, float64 (N, draws).
+
+    logits: (draws, N, K). labels: int64 (N,). output: as in `gradients`.
+    """
     return torch.stack([read(drawn, labels, output) for drawn in logits], dim=1)
 
 
 def read(logits, labels, output="probability"):
-    """Return one output of each image, float64 (N,), from logits (N, K) and classes (N,)."""
+    """Return one output of each image, float64 (N,).
+
+    logits: (N, K). labels: int64 (N,), the class of each. output: as in `gradients`. Raises
+    `InputError` for arguments that do not fit.
+    """
     one_of("output", output, OUTPUTS)
     if labels.shape != logits.shape[:1]:
         raise InputError("labels", tuple(labels.shape), f"give one to each of {len(logits)} images")
@@ -95,14 +105,17 @@ def read(logits, labels, output="probability"):
 
 
 def deviation(outputs):
-    """Return the standard deviation of outputs (N, draws) about each image's own mean, (N,)."""
+    """Return the standard deviation of outputs (N, draws) about each image's own mean, (N,).
+
+    Raises `InputError` for fewer than two draws.
+    """
     if outputs.shape[1] < 2:
         raise InputError("outputs", tuple(outputs.shape), "a deviation needs two draws")
     return outputs.double().std(dim=1)
 
 
 def rms(outputs, clean):
-    """Return the root of the mean squared change of outputs (N, draws) from clean ones (N,)."""
+    """Return the root mean squared change of `outputs` (N, draws) from `clean` ones (N,), (N,)."""
     return (outputs.double() - clean.double()[:, None]).square().mean(dim=1).sqrt()
 
 
