@@ -1,9 +1,9 @@
-"""Fine-grained data sets, of birds, flowers and pets: pictures whose classes are much alike.
+"""Fine-grained data sets of birds, flowers and pets, whose classes look much alike.
 
-They lie in the data folder as their authors' archives unpack; torchvision downloads flowers and
-pets where they are not there, the birds have to be put there. The splits are the authors' own, but
-for `birds`, which has them exchanged. Test pictures come in a drawn order, but for the 100 classes
-of birds, so that the first n are of any class.
+They lie in the data folder as their authors' archives unpack. torchvision downloads flowers and
+pets if they are missing; you have to put the birds there. The splits are the authors' own, except
+for `birds`, which exchanges them. Test images come in a random order, so that the first n show any
+class, except for the 100 classes of birds.
 """
 
 import shutil
@@ -18,10 +18,11 @@ from helpers.pictures import SEED, Pictures
 
 
 def birds():
-    """Return both splits of 100 classes of CUB-200-2011, exchanged, uncropped, as `Pictures`.
+    """Return both splits of 100 classes of CUB-200-2011, exchanged and uncropped, as `Pictures`.
 
-    It trains on what its list flags 1, 2,903 pictures, and tests on what it flags 0. This is the
-    authors' split the other way round (see `birds_official`); older records are of it.
+    It trains on the 2,903 images that the list flags 1, and tests on those it flags 0. This is the
+    authors' split the other way round (see `birds_official`); older records use it. Raises
+    `InputError` for lists that cannot be read.
     """
     root = paths.data() / "cub100"
     with _lists("birds", root):
@@ -34,21 +35,25 @@ def birds():
 def birds_official():
     """Return the authors' own two splits of the 100 classes of `birds`.
 
-    Flag 0 has 30 pictures of each class but one, 2,999 in all, as the authors' training split has;
-    what flag 1 leaves differs from class to class. CUB-200-2011 itself flags with 1 what trains.
+    Flag 0 has 30 images of each class but one, 2,999 in all, as the authors' training split has;
+    the number of images with flag 1 differs from class to class. CUB-200-2011 itself flags training
+    images with 1.
     """
     train, test = birds()
     return test, train
 
 
 def all_birds():
-    """Return no pictures to train on, and those of both splits of `birds`."""
+    """Return two `Pictures`: none to train on, and all images of `birds` to test on."""
     train, test = birds()
     return train[:0], Pictures(train.files + test.files, test.classes, test.source)
 
 
 def cub200():
-    """Return both splits of CUB-200-2011 (Wah et al. 2011), each picture cropped to its box."""
+    """Return both splits of CUB-200-2011 (Wah et al. 2011), with each image cropped to its box.
+
+    Raises `InputError` if the data are missing or damaged.
+    """
     root = paths.data() / "CUB_200_2011"
     if not root.is_dir():
         why = "it is not there; set DATA_DIR to the folder above CUB_200_2011"
@@ -67,7 +72,8 @@ def cub200():
 def flowers102():
     """Return both splits of Oxford Flowers 102 (Nilsback & Zisserman 2008).
 
-    What trains is its training and its validation pictures, 10 and 10 of each class.
+    It trains on the train and validation splits combined, 10 and 10 images of each class. Raises
+    `InputError` if the data are missing or damaged.
     """
     from torchvision.datasets import Flowers102
 
@@ -85,7 +91,10 @@ def flowers102():
 
 
 def pets():
-    """Return both splits, trainval and test, of Oxford-IIIT Pet (Parkhi et al. 2012)."""
+    """Return both splits, trainval and test, of Oxford-IIIT Pet (Parkhi et al. 2012).
+
+    Raises `InputError` if the data are missing or damaged.
+    """
     from torchvision.datasets import OxfordIIITPet
 
     root = _fetched("pets", OxfordIIITPet, "oxford-iiit-pet")
@@ -108,7 +117,7 @@ SPLITS = {"birds": birds, "birds_official": birds_official, "all_birds": all_bir
 
 @contextmanager
 def _lists(name, root):
-    """Say in one line where the lists of a folder, read within the block, do not fit."""
+    """Raise `InputError` in one line if the lists of a folder, read within the block, are bad."""
     try:
         yield
     except (OSError, ValueError, KeyError, OverflowError) as error:
@@ -116,9 +125,9 @@ def _lists(name, root):
 
 
 def _caltech(root, mark):
-    """Return {number: class} and, of what trains and of what tests, [(number, path, label)].
+    """Return {number: class}, and [(number, path, label)] of the training and of the test images.
 
-    mark: what parts the fields of a line. Numbers are as they are listed.
+    mark: separator of the fields of a line. Numbers are as they are listed.
     """
     names = ("classes", "images", "image_class_labels", "train_test_split")
     classes, images, labels, training = (_list(root / f"{name}.txt", mark) for name in names)
@@ -129,23 +138,23 @@ def _caltech(root, mark):
 
 
 def _list(path, mark):
-    """Return {number: what it stands for} of a list with a line for each."""
+    """Return {number: rest of the line} of a list with one line per number."""
     return dict(line.split(mark, 1) for line in path.read_text().splitlines())
 
 
 def _box(line):
-    """Return left, top, right and bottom edge in whole px of a box `x y width height`."""
+    """Return the left, top, right and bottom edge in whole px of a box `x y width height`."""
     left, top, width, height = map(float, line.split())
     return round(left), round(top), round(left + width), round(top + height)
 
 
 def _numbers(path, name):
-    """Return the whole numbers of an array in a MATLAB file, as a list."""
+    """Return the whole numbers of an array in a MATLAB file as a list."""
     from scipy.io import loadmat
 
     try:
         return loadmat(path)[name].ravel().astype(int).tolist()
-    except Exception as error:  # what reading a damaged file can raise is no closed list
+    except Exception as error:  # a damaged file can raise almost anything
         raise InputError("data file", str(path), f"it cannot be read ({cause(error)})") from None
 
 
@@ -160,10 +169,10 @@ def _breeds(path):
 
 
 def _fetched(name, dataset, folder):
-    """Return the folder of a data set, which torchvision's class downloads if it is not there.
+    """Return the folder of a data set, which torchvision's class downloads if it is missing.
 
-    torchvision checks the archives' published hashes, but takes a folder that was unpacked in
-    part for a whole one. So it unpacks elsewhere, and anew, and only what is whole is moved.
+    torchvision checks the archives' published hashes, but takes a partly unpacked folder for a
+    complete one. We therefore unpack elsewhere, from the start, and move only a complete folder.
     """
     root, place = paths.data() / folder, paths.data() / "unfinished"
     try:
@@ -180,7 +189,7 @@ def _fetched(name, dataset, folder):
 
 def _download(dataset, place, root):
     for part in place.glob("*"):
-        if part.is_dir():  # archives stay: a whole one is not downloaded again
+        if part.is_dir():  # archives stay: a complete one is not downloaded again
             shutil.rmtree(part)
     dataset(place.parent, download=True)
     place.rename(root)
@@ -189,9 +198,9 @@ def _download(dataset, place, root):
 
 
 def _whole(name, root, train, test):
-    """Return both splits, the test pictures in a drawn order.
+    """Return both splits, with the test images in a random order.
 
-    Raises `InputError` where one is empty, or a picture or the name of its class lacks.
+    Raises `InputError` if one is empty, or if an image or the name of its class is missing.
     """
     files = train.files + test.files
     if not len(train) or not len(test):
