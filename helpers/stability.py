@@ -1,7 +1,7 @@
-"""How shift-stable a network is: the measures of azulay2019 for anyone's network and pictures.
+"""How shift-stable a network is: the measures of azulay2019 for any network and images.
 
-What was measured stays in BUILD_DIR/stability, one file of pairs for each protocol and size. The
-same question is not asked twice, and one that was interrupted goes on.
+Measurements are kept in BUILD_DIR/stability, one file of pairs per protocol and size. The same
+question is never measured twice, and an interrupted one resumes.
 """
 
 from dataclasses import dataclass
@@ -15,34 +15,36 @@ from helpers.errors import one_of, whole
 from helpers.models import pretrained
 from helpers.questions import PHOTOGRAPHS, mean
 
-CHUNK = 25  # pairs of frames that are in memory at a time
+CHUNK = 25  # pairs of frames in memory at a time
 COLUMNS = ["picture", "label", "top", "changed", "change"]  # of a file of pairs
 WHOLE = ("crop",)  # protocols that embed nothing and have no size
 
 
 def measure(network, pictures=PHOTOGRAPHS, protocols=shift.PROTOCOLS, count=None, seed=0,
             sizes=shift.EMBEDDED, watch=None):  # fmt: skip
-    """Return both measures with 95 % intervals, a DataFrame with a row a protocol and size.
+    """Return both measures with 95 % intervals, a DataFrame with one row per protocol and size.
 
-    network: what `pretrained.load` takes. pictures: a folder, or `PHOTOGRAPHS`, the ten that come
-    with scikit-image and scikit-learn. protocols, sizes (px, of embedded pictures): a list, or text
-    with commas. count: pairs, None for one of each picture; where there are fewer pictures, each is
-    taken again at another place, where there are more, a random part. seed: of pictures, places and
-    crops. watch: called with each protocol and size before it is measured.
+    network: as in `pretrained.load`. pictures: a folder, or `PHOTOGRAPHS`, the ten that come with
+    scikit-image and scikit-learn. protocols, sizes (px, of embedded images): a list, or text with
+    commas. count: number of pairs, None for one of each image; if there are fewer images, each is
+    taken again at another position, if there are more, a random part of them. seed: of images,
+    positions and crops. watch: called with each protocol and size before it is measured, None for
+    no call.
 
-    The columns changed (Wilson's interval) and change (Student's, cut to 0 to 1) are P(top-1
+    The columns changed (Wilson's interval) and change (Student's, clipped to 0 to 1) are P(top-1
     change) and mean absolute change as shares, confidence is the mean probability of the first
     frame's top class, pictures counts different ones (azulay2019, Section 2). The table is also
-    written as CSV to `attrs["file"]`. Raises `InputError`.
+    written as CSV to `attrs["file"]`. Raises `InputError` for arguments that do not fit.
     """
     return _study(network, pictures, protocols, count, seed, sizes).answer(watch)
 
 
 def worst(network, pictures=PHOTOGRAPHS, protocols=shift.PROTOCOLS, count=None, seed=0,
           sizes=shift.EMBEDDED, each=1):  # fmt: skip
-    """Return the `each` pairs of every protocol and size whose probability moved furthest.
+    """Return the pairs whose probability moved furthest, a list of `Pair`.
 
-    The rest as in `measure`, whose files are used.
+    each: how many of every protocol and size. network, pictures, protocols, count, seed, sizes: as
+    in `measure`, whose files are used.
     """
     whole("each", each, 1)
     study = _study(network, pictures, protocols, count, seed, sizes)
@@ -54,7 +56,7 @@ def worst(network, pictures=PHOTOGRAPHS, protocols=shift.PROTOCOLS, count=None, 
 
 
 def table(frame):
-    """Return what `measure` found as text to show, in per cent."""
+    """Return `frame`, the result of `measure`, as text to show, in per cent, a DataFrame."""
     return pd.DataFrame({
         "protocol": frame.protocol.map(shift.TITLES),
         "size (px)": frame["size"].astype(object).where(frame["size"].notna(), ""),
@@ -68,10 +70,11 @@ def table(frame):
 
 @dataclass(frozen=True)
 class Pair:
-    """Hold two frames, uint8 (2, 3, side, side), and what the network said about them.
+    """Two frames, and what the network predicted for them.
 
-    said: of each frame (name of its top class, its probability). change: how far the probability of
-    the first frame's top class moved.
+    protocol: name. size: px, None for a protocol without one. picture: name of the image. frames:
+    uint8 (2, 3, side, side). said: for each frame (name of its top class, its probability). change:
+    by how much the probability of the first frame's top class changed.
     """
 
     protocol: str
@@ -83,13 +86,13 @@ class Pair:
 
 
 class Study(questions.Question):
-    """Hold one question: its parts are (protocol, size), its lines pairs of frames."""
+    """One question about shifts: its parts are (protocol, size), its lines pairs of frames."""
 
     folder, below, columns = "stability", "pairs", COLUMNS
     integers = ("size",)
 
     def row(self, part):
-        """Return the row of one part."""
+        """Return the row of one `part`, a dict."""
         pairs = self.lines(part)
         found = {"protocol": part[0], "size": part[1], "n": len(pairs),
                  "pictures": pairs.picture.nunique()}  # fmt: skip
@@ -98,7 +101,10 @@ class Study(questions.Question):
         return found | {"confidence": pairs.top.mean()} | self.origin()
 
     def pair(self, part, number):
-        """Return one `Pair`, made again."""
+        """Return one `Pair`, computed again.
+
+        part: (protocol, size). number: of the pair.
+        """
         frames = self._frames(part, number, number + 1)[:, 0]
         found = self.view.probabilities(frames).cpu()
         top, label = found[0].max(0)
@@ -115,7 +121,7 @@ class Study(questions.Question):
         return pd.concat(found, ignore_index=True)
 
     def _frames(self, part, start, end):
-        """Return frames (2, N, 3, side, side) of some pairs; each has its own place."""
+        """Return the frames (2, N, 3, side, side) of some pairs, each with its own position."""
         protocol, size = part
         made = []
         for number, picture in enumerate(self.view.pictures[start:end], start):
@@ -125,7 +131,7 @@ class Study(questions.Question):
 
 
 def _study(network, pictures, protocols, count, seed, sizes):
-    """Return the checked `Study`; what takes long is checked last."""
+    """Return the checked `Study`; the slowest checks come last."""
     protocols = questions.listed("protocols", protocols)
     sizes = questions.listed("sizes", sizes)
     for protocol in protocols:
