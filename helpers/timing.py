@@ -15,10 +15,10 @@ NAMES = ("1x1, NCHW", "1x1, NHWC", "3x3, NCHW", "3x3, NHWC", "product, NHWC", "t
 def paired(steps, rounds, clock=time.perf_counter, repeats=1):
     """Return the seconds that a call of each step takes, {name: float64 (rounds,)}.
 
-    steps: {name: function without arguments}. In each round every step has its turn, in an order
-    drawn anew, so that whatever else slows the machine for longer than a round slows all steps
-    alike: compare within rounds. repeats: calls a turn, of which the mean counts. clock: returns
-    seconds. Raises `InputError` where there is nothing to time.
+    steps: {name: function without arguments}. rounds: how often every step has its turn. In each
+    round the order is random, so that anything that slows the machine for longer than a round slows
+    all steps alike: compare within rounds. clock: returns seconds. repeats: calls per turn, whose
+    mean counts. Raises `InputError` if there is nothing to time.
     """
     whole("rounds", rounds, 1), whole("repeats", repeats, 1)
     if not steps:
@@ -40,8 +40,9 @@ def paired(steps, rounds, clock=time.perf_counter, repeats=1):
 def ratios(slow, fast, groups=10):
     """Return the median of slow / fast in each group of consecutive rounds, float64 (groups,).
 
-    slow, fast: seconds of the same rounds (rounds,). A round that something else disturbed in
-    the middle does not move a median; medians of groups are independent repeats.
+    slow, fast: seconds of the same rounds (rounds,). groups: their number. A single disturbed round
+    does not move a median, and the medians of groups are independent repeats. Raises `InputError`
+    for arguments that do not fit.
     """
     slow, fast = np.asarray(slow, float), np.asarray(fast, float)
     if slow.shape != fast.shape or slow.ndim != 1:
@@ -51,10 +52,10 @@ def ratios(slow, fast, groups=10):
 
 
 def clock_of(device):
-    """Return the clock for work on a torch device.
+    """Return the clock for work on a torch `device`.
 
-    On a GPU it waits until all work is done. On a CPU it counts CPU time if torch has one thread:
-    a step that waits for a busy core is not slower.
+    On a GPU it waits until all work is done. On a CPU it counts CPU time if torch has one thread: a
+    step that waits for a busy core is not slower.
     """
     if device.type == "cuda":
         return _synchronised
@@ -67,12 +68,13 @@ def _synchronised():
 
 
 def combinations(channels, side, batch, device, train):
-    """Return steps that combine all channels at each pixel, {name of NAMES: function}.
+    """Return steps that combine all channels at each pixel, {name in NAMES: function}.
 
-    1x1 and 3x3 convolutions in both layouts, a matrix product on NHWC data, and the route that
-    changes NCHW to NHWC, multiplies and changes back (juefei2018, supplement, Section 3.2).
-    channels: of input and output. train: whether gradients of inputs and weights are computed
-    too. Every step returns its output, or else its two gradients; float32.
+    They are 1x1 and 3x3 convolutions in both layouts, a matrix product on NHWC data, and the route
+    that changes NCHW to NHWC, multiplies and changes back (juefei2018, supplement, Section 3.2).
+    channels: of input and output. side: of the maps in px. batch: number of images. device: a
+    `torch.device`. train: whether the gradients of inputs and weights are computed too. Every step
+    returns its output, or else its two gradients; float32.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -94,7 +96,10 @@ def combinations(channels, side, batch, device, train):
 
 
 def there_and_back(x, matrix):
-    """Combine the channels of NCHW data by a matrix product in NHWC; return NCHW."""
+    """Combine the channels of `x` (N, C, H, W) by a matrix product in NHWC; return NCHW.
+
+    matrix: (C', C).
+    """
     return functional.linear(_rows(x), matrix).permute(0, 3, 1, 2).contiguous()
 
 
