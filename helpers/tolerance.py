@@ -1,7 +1,7 @@
-"""How much noise a network bears: the measures of rodner2016 for anyone's network and pictures.
+"""How much noise a network tolerates: the measures of rodner2016 for any network and images.
 
-What was measured stays in BUILD_DIR/noise, one file of pictures for each kind and level of noise.
-The same question is not asked twice, and one that was interrupted goes on.
+Measurements are kept in BUILD_DIR/noise, one file of images per kind and level of noise. The same
+question is never measured twice, and an interrupted one resumes.
 """
 
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from helpers.questions import PHOTOGRAPHS
 
 KINDS = tuple(robustness.LEVELS)
 LEVELS = robustness.LEVELS | {"pepper_pixels": robustness.LEVELS["pepper"]}
-CHUNK = 25  # degraded frames that are in memory at a time
-BACKWARD = 5  # pictures in one backward pass, which keeps what every layer put out
+CHUNK = 25  # degraded frames in memory at a time
+BACKWARD = 5  # images per backward pass, which keeps the output of every layer
 COLUMNS = ["picture", "label", "top", "changed", "change", "deviation", "foretold"]  # of a file
-CODE = (degrade, natural, sensitivity, shift)  # what decides the answer, with this module
+CODE = (degrade, natural, sensitivity, shift)  # with this module, decides the answer
 
 
 def ask(network, pictures=PHOTOGRAPHS, kinds=KINDS, levels=None, count=None,
         draws=robustness.DRAWS, seed=0):  # fmt: skip
     """Return a `Study`, which measures when its `answer` is called.
 
-    network: what `pretrained.load` takes. pictures: a folder, or `PHOTOGRAPHS`, the ten that come
-    with scikit-image and scikit-learn; the network sees the middle of each, as at test. kinds: of
-    `degrade.KINDS`, a list or text with commas. levels: the same, each for all the kinds; None for
-    those of the book. Flips have none. count: pictures, drawn at random, None for all; where there
-    are fewer, all of them. draws: of noise for every picture and level; a flip needs one. seed: of
-    pictures and noise. Raises `InputError`.
+    network: as in `pretrained.load`. pictures: a folder, or `PHOTOGRAPHS`, the ten that come with
+    scikit-image and scikit-learn; the network sees the middle of each, as at test. kinds: in
+    `degrade.KINDS`, a list or text with commas. levels: also a list or text, each for all the
+    kinds; None for those of the book. Flips have none. count: number of images, drawn at random,
+    None for all; if there are fewer, all of them. draws: of noise for every image and level; a flip
+    needs one. seed: of images and noise. Raises `InputError` for arguments that do not fit.
     """
     parts = [
         (kind, level)
@@ -52,7 +52,7 @@ def ask(network, pictures=PHOTOGRAPHS, kinds=KINDS, levels=None, count=None,
 
 
 def table(frame):
-    """Return what `Study.answer` found as text to show, in per cent and points."""
+    """Return `frame`, the result of `Study.answer`, as text to show, in per cent and points."""
 
     def points(name):
         return ["" if np.isnan(x) else f"{100 * x:.2f}" for x in frame[name]]
@@ -69,14 +69,14 @@ def table(frame):
 
 
 def note(frame):
-    """Return a line that says what is the same in all rows of what `Study.answer` found."""
+    """Return a line with what is the same in all rows of `frame`, the result of `Study.answer`."""
     draws = frame.draws.max()  # a flip has one
     confidence = f"{100 * frame.confidence[0]:.1f} %"
     return f"pictures: {frame.pictures[0]}, draws of each: {draws}, confidence: {confidence}"
 
 
 def written(kind, level):
-    """Return a level with its unit as text, "" where the kind has none."""
+    """Return `level` with its unit as text, "" if the `kind` has none."""
     unit = degrade.KINDS[kind].unit
     after = {"px": " px", "°": "°"}
     if not unit:
@@ -85,12 +85,13 @@ def written(kind, level):
 
 
 def share(means):
-    """Return a mean share and its 95 % interval, from the share of every picture (N,).
+    """Return a mean share and the ends of its 95 % interval, three floats.
 
-    The draws of a picture belong together, so that pictures are what is counted: Student's interval
-    over them, cut to 0 to 1. It has no width where all pictures agree, as none ever changes; then
-    it is the exact one of Clopper and Pearson, as if each picture were a single draw. (Of N values
-    from 0 to 1 with a given mean, all are 0 most likely where they can only be 0 or 1.)
+    means: the share of every image (N,). The draws of one image belong together, so images are the
+    repeats: Student's interval over them, clipped to 0 to 1. It has no width if all images agree,
+    for example if none ever changes. It is then the exact one of Clopper and Pearson, as if each
+    image were a single draw. (Of N values from 0 to 1 with a given mean, all being 0 is most likely
+    if they can only be 0 or 1.)
     """
     middle, low, high = questions.mean(means)
     n = len(means)
@@ -103,10 +104,11 @@ def share(means):
 
 @dataclass(frozen=True)
 class Example:
-    """Hold a picture without noise and with it, uint8 (2, 3, side, side), and what was said.
+    """An image without and with noise, and what the network predicted.
 
-    said: of each frame (name of its top class, its probability). changed: share of the picture's
-    draws with another top class.
+    kind: of the noise. level: of the noise, None if it has none. picture: name of the image.
+    frames: uint8 (2, 3, side, side), clean and degraded. said: for each frame (name of its top
+    class, its probability). changed: share of the image's draws with another top class.
     """
 
     kind: str
@@ -119,20 +121,23 @@ class Example:
 
 @dataclass(frozen=True)
 class Study(questions.Question):
-    """Hold one question: its parts are (kind, level), its lines pictures."""
+    """One question about noise: its parts are (kind, level), its lines images.
+
+    draws: of noise for every image and level.
+    """
 
     draws: int
 
     folder, below, columns = "noise", "pictures", COLUMNS
 
     def row(self, part):
-        """Return the row of one part.
+        """Return the row of one `part`, a dict.
 
         changed is p_Delta of the paper's Section 2, change the mean change of the probability of
-        the clean picture's top class, both with intervals over pictures. deviation is that of this
-        probability about its mean over a picture's draws, foretold what one backward pass says of
-        it (Section 4), both means over pictures, NaN where there is none; r is their correlation.
-        confidence: the mean probability of the clean top class.
+        the clean image's top class, both with intervals over images. deviation is the standard
+        deviation of this probability over an image's draws, and the next column is its prediction
+        by one backward pass (Section 4), both means over images, NaN where there is none; r is
+        their correlation. confidence: the mean probability of the clean top class.
         """
         lines = self.lines(part)
         found = {"kind": part[0], "level": part[1], "pictures": len(lines),
@@ -145,7 +150,7 @@ class Study(questions.Question):
         return found | means | {"r": r, "confidence": lines.top.mean()} | self.origin()
 
     def by_picture(self):
-        """Return the lines of all parts in one DataFrame, with columns kind and level."""
+        """Return the lines of all parts in one DataFrame, with the columns kind and level."""
         found = []
         for kind, level in self.parts:
             lines = self.lines((kind, level))
@@ -153,10 +158,10 @@ class Study(questions.Question):
         return pd.concat(found, ignore_index=True)
 
     def most_sensitive(self, most=None):
-        """Return the pictures whose label changes most often, a DataFrame, first the worst.
+        """Return the images whose label changes most often, a DataFrame sorted from the worst.
 
         most: how many, None for all. changed and change are means over the kinds and levels. class
-        is the clean picture's, top its probability.
+        is that of the clean image, top its probability.
         """
         found = self.by_picture().groupby("picture", sort=False)
         found = found[["label", "top", "changed", "change"]].mean().reset_index()
@@ -164,10 +169,10 @@ class Study(questions.Question):
         return _worst_first(found).reset_index(drop=True)[:most]
 
     def faintest(self):
-        """Return an `Example` of each kind: of the least noise that changed any answer.
+        """Return an `Example` of each kind: of the weakest noise that changed any prediction.
 
-        The picture is the one of which most draws changed; where none did at any level, it is the
-        one whose probability changed most at the highest.
+        The image is the one with most changed draws. If none changed at any level, it is the one
+        whose probability changed most at the highest.
         """
         found = []
         for kind in dict.fromkeys(kind for kind, _ in self.parts):
@@ -177,7 +182,7 @@ class Study(questions.Question):
         return found
 
     def _example(self, part, number):
-        """Return a draw of one picture that changed its label, or else moved furthest."""
+        """Return a draw of one image that changed its label, or else moved furthest."""
         line, clean = self.lines(part).loc[number], self._frame(number)
         drawn = [(frames.round().byte(), scores)
                  for frames, scores in self._draws(part, clean, number)]  # fmt: skip
@@ -208,7 +213,7 @@ class Study(questions.Question):
 
     @cached_property
     def _frames(self):
-        """Return all pictures as the network is tested on them, uint8 (N, 3, side, side)."""
+        """Return all images as the network is tested on them, uint8 (N, 3, side, side)."""
         return torch.stack([self._frame(number) for number in range(len(self.names))])
 
     def _frame(self, number):
@@ -217,9 +222,9 @@ class Study(questions.Question):
 
     @cached_property
     def _clean(self):
-        """Return labels (N,), their probabilities (N,), and {part: foretold deviations (N,)}.
+        """Return labels (N,), their probabilities (N,), and {part: predicted deviations (N,)}.
 
-        One backward pass a picture serves all kinds and levels.
+        One backward pass per image serves all kinds and levels.
         """
         known = [part for part in self.parts if part[0] in sensitivity.KINDS]
         rows = []
@@ -232,10 +237,10 @@ class Study(questions.Question):
         return labels, tops, dict(zip(known, foretold, strict=True))
 
     def _gradients(self, images):
-        """Return what `sensitivity.gradients` does; not a number where the network gives none."""
+        """Return the result of `sensitivity.gradients`, NaN where the network has no gradient."""
         try:
             return sensitivity.gradients(self.view.scores, images)
-        except RuntimeError as error:  # it rounds, for example, or ignores the picture
+        except RuntimeError as error:  # it rounds, for example, or ignores the image
             if "memory" in str(error):
                 raise
         scores = self._scores(images)
@@ -243,9 +248,9 @@ class Study(questions.Question):
         return torch.full_like(images, np.nan), sensitivity.read(scores, label), label
 
     def _draws(self, part, frame, number):
-        """Yield degraded frames (n, 3, side, side) of one picture, not rounded, and their scores.
+        """Yield degraded frames (n, 3, side, side) of one image, not rounded, and their scores.
 
-        The draws are the picture's own. They are the same at all levels of a kind, only larger.
+        Each image has its own draws. They are the same at all levels of a kind, only scaled.
         """
         kind, level = part
         clean = frame.to(self.view.device).float()
@@ -257,7 +262,7 @@ class Study(questions.Question):
             yield frames, self._scores(frames)
 
     def _drawn(self, kind):
-        """Return how many draws there are of each picture: nothing of a flip is random."""
+        """Return the number of draws of each image: one for a flip, in which nothing is random."""
         return self.draws if degrade.KINDS[kind].unit else 1
 
     @torch.no_grad()
@@ -266,13 +271,13 @@ class Study(questions.Question):
 
 
 def _worst_first(lines):
-    """Return lines of pictures by the share of draws that changed, and then by how much."""
+    """Return lines of images sorted by the share of changed draws, and then by how much."""
     order = pd.DataFrame({"changed": lines.changed, "change": lines.change.abs()})
     return lines.loc[order.sort_values(["changed", "change"], ascending=False).index]
 
 
 def _levels(kind, given):
-    """Return the checked levels of one kind, floats."""
+    """Return the checked levels of one kind, a list of floats."""
     chosen = degrade.KINDS[kind]
     if not chosen.unit:
         return [None]
