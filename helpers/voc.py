@@ -1,4 +1,4 @@
-"""PASCAL VOC 2007: its pictures and objects on disk, and its measure of detection.
+"""PASCAL VOC 2007: its images and objects on disk, and its measure of detection.
 
 The layout is `DATA_DIR/VOCdevkit/VOC2007/{Annotations,ImageSets/Main,JPEGImages}`, as the
 challenge's archives unpack.
@@ -28,9 +28,9 @@ OVERLAP = 0.5  # least intersection over union of a detection and its object
 
 @dataclass(frozen=True)
 class Scene:
-    """Hold one picture's objects.
+    """The objects of one image.
 
-    path: of the picture. boxes: float32 (K, 4), left, top, right and bottom edge in px from 0, so
+    path: of the image. boxes: float32 (K, 4), left, top, right and bottom edge in px from 0, so
     that a box of one pixel is 1 px wide. labels: int64 (K,), 0 for the first of `CLASSES`.
     difficult: bool (K,), whether the challenge leaves the object out.
     """
@@ -44,7 +44,7 @@ class Scene:
 def splits():
     """Return (trainval, test, their joint fingerprint), two tuples of `Scene`, read once.
 
-    Raises `InputError` for a folder, picture or annotation that lacks or is damaged.
+    Raises `InputError` for a folder, image or annotation that is missing or damaged.
     """
     return _splits(paths.data())
 
@@ -52,9 +52,9 @@ def splits():
 def average_precision(hits, total):
     """Return the average precision of one class, as VOC 2007 interpolates it at 11 recalls.
 
-    hits: bool (D,), whether each detection found an object, by falling score. total: objects that
-    there are. It is the mean, over the recalls 0, 0.1, ... 1, of the largest precision at that
-    recall or a higher one (Everingham et al. 2010, Section 4.2).
+    hits: bool (D,), whether each detection found an object, by falling score. total: number of
+    objects. The result is the mean, over the recalls 0, 0.1, ... 1, of the largest precision at
+    that recall or a higher one (Everingham et al. 2010, Section 4.2).
     """
     right = np.cumsum(np.asarray(hits, bool))
     precision = right / np.arange(1, len(right) + 1)
@@ -62,11 +62,11 @@ def average_precision(hits, total):
 
 
 def judge(scores, boxes, objects, difficult):
-    """Return (score, hit) pairs of one class's detections in one picture, by falling score.
+    """Return (score, hit) pairs of one class's detections in one image, by falling score.
 
-    scores: (D,). boxes: (D, 4). objects: (K, 4), difficult: (K,), those of the class. A detection
-    belongs to the object that it overlaps most, by at least `OVERLAP`; the first one hits it,
-    later ones miss. One that belongs to a difficult object does not count.
+    scores: (D,). boxes: (D, 4) in px. objects: boxes of the class (K, 4). difficult: bool (K,). A
+    detection belongs to the object that it overlaps most, by at least `OVERLAP`; the first one hits
+    it, later ones miss. Detections of a difficult object do not count.
     """
     order = np.argsort(-scores, kind="stable")
     overlaps = box_iou(*(torch.from_numpy(x).double() for x in (boxes[order], objects))).numpy()
@@ -82,15 +82,16 @@ def judge(scores, boxes, objects, difficult):
 
 
 def average_precisions(found, scenes):
-    """Return the average precision of each of `CLASSES`, None where there is no object to find.
+    """Return the average precision of each of `CLASSES`, None for a class without objects to find.
 
-    found: for each scene (scores (D,), boxes (D, 4), labels (D,)).
+    found: for each scene (scores (D,), boxes (D, 4), labels (D,)). scenes: of `Scene`, in the same
+    order.
     """
     return [_of_class(label, found, scenes) for label in range(len(CLASSES))]
 
 
 def mean(values):
-    """Return the mean average precision over the classes that have one; 0 if none has."""
+    """Return the mean of those `values` (average precisions) that are not None; 0 if all are."""
     known = [value for value in values if value is not None]
     return sum(known) / max(1, len(known))
 
