@@ -1,11 +1,11 @@
-"""Put the pages and the executed notebooks of the book together and build its HTML.
+"""Assemble the pages and the executed notebooks of the book and build its HTML.
 
     python workflow/assemble.py --executed build/executed/quick
 
 BUILD_DIR/site mirrors the repository (_config.yml, _toc.yml, book/, notebooks/), so that a page
 has the same path in both and the launch buttons open the real notebook. Jupyter Book then runs
-with every warning an error, and only a site that holds every page of the table of contents takes
-the place of BUILD_DIR/html.
+with every warning an error, and only a site with every page of the table of contents replaces
+BUILD_DIR/html.
 """
 
 import argparse
@@ -30,11 +30,11 @@ MATHJAX = Path("static/mathjax/tex-svg-full.js")  # within the package sphinx-ma
 
 
 class BookError(Exception):
-    """Say in one line why there is no new book."""
+    """Raised if no new book can be made; the message says why in one line."""
 
 
 def pages(toc):
-    """Return the paths, without suffix, of every page of the table of contents file `toc`."""
+    """Return the paths, without suffix, of all pages in the table of contents file `toc`."""
 
     def walk(node):
         if isinstance(node, dict):
@@ -47,12 +47,15 @@ def pages(toc):
 
 
 def notebooks(toc):
-    """Return those of the pages that are notebooks, in reading order."""
+    """Return the pages in the table of contents `toc` that are notebooks, in reading order."""
     return [page for page in pages(toc) if page.startswith("notebooks/")]
 
 
 def checked_notebook(path):
-    """Return the bytes of the executed notebook at `path` if it may become a page."""
+    """Return the bytes of the executed notebook at `path` (`Path`) if it may become a page.
+
+    Raises `BookError` otherwise.
+    """
     if not path.is_file():
         raise BookError(f"{path} is missing: execute the notebook first")
     content = path.read_bytes()
@@ -62,7 +65,11 @@ def checked_notebook(path):
 
 
 def config(root):
-    """Return the text of _config.yml; a clone from GitHub launches its own notebooks."""
+    """Return the text of _config.yml for the book.
+
+    root: of the repository. A clone from GitHub launches its own notebooks: its address replaces
+    ours.
+    """
     text = (root / "_config.yml").read_text()
     git = ("git", "remote", "get-url", "origin")
     try:
@@ -75,7 +82,11 @@ def config(root):
 
 
 def assemble(root, executed, site):
-    """Fill the folder `site` with the sources of the book, anew."""
+    """Empty the folder `site` and fill it with the sources of the book.
+
+    root: of the repository. executed: folder of the executed notebooks. Raises `BookError` if a
+    notebook may not become a page, or if MathJax is not installed.
+    """
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(root / "book", site / "book")
     (site / "_config.yml").write_text(config(root))
@@ -93,7 +104,10 @@ def assemble(root, executed, site):
 
 
 def build(site, folder):
-    """Build the HTML of `site`; return where it lies. Every warning is an error."""
+    """Build the HTML of `site`; return its folder. Every warning is an error.
+
+    folder: for the build and its log. Raises `BookError` with the first warnings.
+    """
     shutil.rmtree(folder / "_build", ignore_errors=True)
     jb = Path(sys.executable).with_name("jb")
     command = [str(jb), "build", str(site), "-W", "-n", "--keep-going", "--path-output"]
@@ -107,7 +121,10 @@ def build(site, folder):
 
 
 def swap(html, target):
-    """Put the finished folder `html` in the place of `target`."""
+    """Replace the folder `target` by the finished folder `html`.
+
+    Renaming takes an instant, so that a reader hardly ever finds no book.
+    """
     old = target.with_name(target.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -117,7 +134,11 @@ def swap(html, target):
 
 
 def make(root, executed, folder):
-    """Make `folder`/html from the repository `root` and the notebooks in `executed`."""
+    """Make the book in `folder`/html and return its first page.
+
+    root: of the repository. executed: folder of the executed notebooks. Raises `BookError` if the
+    book is incomplete; the old one then stays.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     assemble(root, executed, folder / "site")
     html = build(folder / "site", folder)
@@ -130,7 +151,10 @@ def make(root, executed, folder):
 
 
 def main(words=None):
-    """Run the command; return its exit status."""
+    """Run the command; return its exit status.
+
+    words: list of arguments, None for those of the command line.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--executed", type=Path, required=True, help="folder of the notebooks")
     options = parser.parse_args(words)
