@@ -2,7 +2,7 @@
 
     python workflow/book.py --build build --preset quick --live check --cores 2
 
-The output of snakemake and its jobs goes to BUILD/log/book.log. Exit status 0: the book is there.
+The output of snakemake and its jobs goes to BUILD/log/book.log. Exit status 0: the book is built.
 1: it failed, and the lines that say why are shown. 2: bad input. 130: interrupted; finished work is
 kept, and the same command resumes.
 """
@@ -25,9 +25,9 @@ from workflow import server  # noqa: E402
 
 LIVE = ("check", "all")
 STAGES = {"live": "live check", "records": "trainings", "notebook": "notebooks",
-          "ledger": "notebooks", "site": "pages"}  # of a rule  # fmt: skip
-EVERY = 15  # s between lines of one stage, where a line cannot be updated
-PATIENCE = 15  # s that an interrupted build has to end by itself
+          "ledger": "notebooks", "site": "pages"}  # by rule  # fmt: skip
+EVERY = 15  # s between lines of one stage, if a line cannot be updated
+PATIENCE = 15  # s for an interrupted build to end by itself
 PLANNED = re.compile(r"(\w+) +(\d+)$")  # in snakemake's table of jobs
 STARTED = re.compile(r"(?:local)?rule (\w+):$")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)$")
@@ -40,14 +40,14 @@ BOILERPLATE = re.compile(  # of snakemake, around every failure, and of kernels
 
 
 class Progress:
-    """Turn what snakemake and its jobs say into how far each stage is."""
+    """Turns the output of snakemake and its jobs into how far each stage is."""
 
     def __init__(self):
         self.planned, self.done = {}, {}
         self.training = ""  # the stage that trains
 
     def read(self, line):
-        """Take in a line; return (stage, how far it is), or None where it says nothing of that."""
+        """Read one `line` of output; return (stage, how far it is), None for any other line."""
         if (found := TRAINED.search(line)) and self.training:
             left = f", {found[3]} left" if found[3] else ""
             return self.training, f"{int(found[1])} of {found[2]} trained{left}"
@@ -73,14 +73,19 @@ class Progress:
 
 
 class Lines:
-    """Say how far a stage is: in a terminal in one line, else in a new line now and then."""
+    """Prints how far a stage is: one updated line in a terminal, else a new line now and then."""
 
     def __init__(self, out):
+        """Print to the text stream `out`."""
         self.out, self.live = out, out.isatty()
         self.stage, self.open, self.said, self.last = "", False, 0.0, ""
 
     def say(self, stage, far):
-        """Say it, unless the same was said or, outside a terminal, the last line is recent."""
+        """Print that `stage` is as far as the text `far` says.
+
+        Nothing is printed if the text is the same or, outside a terminal, if the last line is
+        recent.
+        """
         text, now = f"{stage}: {far}", time.monotonic()
         another = stage != self.stage
         if self.live:
@@ -95,21 +100,27 @@ class Lines:
         self.out.flush()
 
     def end(self):
-        """Close the line that is being updated."""
+        """End the line that is being updated."""
         if self.open:
             self.out.write("\n")
             self.open = False
 
 
 def why(lines, most=8):
-    """Return those lines of a log that say why something failed, the last ones first to last."""
+    """Return the lines of a log that say why something failed, a list in order.
+
+    lines: of the log. most: the largest number of lines, the last ones.
+    """
     plain = [line.rstrip() for line in lines if line.strip() and not BOILERPLATE.search(line)]
     telling = [line for line in plain if MATTERS.search(line)]
     return list(dict.fromkeys(telling or plain))[-most:]
 
 
 def stop(process):
-    """End snakemake and its jobs: Ctrl-C for all of them, and harder ways for what stays."""
+    """End snakemake and its jobs: first with Ctrl-C, then with harder signals for what remains.
+
+    process: snakemake's `subprocess.Popen`, the leader of its process group.
+    """
     for number, seconds in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
         try:
             os.killpg(process.pid, number)
@@ -121,7 +132,11 @@ def stop(process):
 
 
 def run(words, log, lines):
-    """Run a command; return its exit status. Who ends this process ends it, and all its jobs."""
+    """Run a command; return its exit status.
+
+    words: the command. log: text file for its output. lines: a `Lines` for its progress. Signals
+    that end this process also end the command with all its jobs.
+    """
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -152,7 +167,7 @@ def run(words, log, lines):
 
 
 def check(options):
-    """Raise `InputError` for a setting that is not allowed."""
+    """Raise `InputError` if one of `options` (preset, live, cores) is not allowed."""
     one_of("PRESET", options.preset, presets.PRESETS)
     one_of("LIVE", options.live, LIVE)
     try:
@@ -162,10 +177,10 @@ def check(options):
 
 
 def command(options):
-    """Return the words that start snakemake.
+    """Return the list of words that starts snakemake with `options`.
 
-    Every file is written whole or not at all, so what a killed build left behind is made again and
-    its lock means nothing.
+    Every file is written atomically, so what a killed build left behind is made again, and its lock
+    means nothing.
     """
     return [
         sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile",
@@ -175,7 +190,7 @@ def command(options):
 
 
 def build(options):
-    """Build the book; return the exit status."""
+    """Build the book with `options`; return the exit status."""
     started, folder = time.monotonic(), Path(options.build)
     log = folder / "log" / "book.log"
     (ROOT / log).parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +215,10 @@ def build(options):
 
 
 def main(words=None):
-    """Run the command; return its exit status."""
+    """Run the command; return its exit status.
+
+    words: list of arguments, None for those of the command line.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="folder for everything generated")
     parser.add_argument("--preset", default="quick", help=", ".join(presets.PRESETS))
