@@ -3,7 +3,7 @@
     python workflow/execute.py notebooks/ivan2019/02_pixel_permutations.ipynb out.ipynb \
         -p preset study
 
-Exit status 0: the second file is whole. 1: the notebook failed and what there is of it lies under
+Exit status 0: the second file is complete. 1: the notebook failed, and its executed part is in
 BUILD_DIR/failed. 2: bad input, such as a parameter that the notebook does not have.
 """
 
@@ -33,11 +33,14 @@ SOURCES = ("helpers", "notebooks", "claims", "data", "workflow")
 
 
 class NotebookFailed(Exception):
-    """Say which cell of a notebook failed, and why."""
+    """Raised if a notebook failed; the message names the cell and the reason."""
 
 
 def declared_parameters(notebook):
-    """Return what the cell tagged `parameters` assigns, by name (papermill only warns)."""
+    """Return {name: value} assigned in the cell of `notebook` tagged `parameters`.
+
+    papermill only warns about other names; we refuse them.
+    """
     found = {}
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
@@ -49,7 +52,7 @@ def declared_parameters(notebook):
 
 
 def parse_value(text):
-    """Read a parameter as a Python literal, else as a plain string."""
+    """Return `text` read as a Python literal, or as it is if it is none."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -57,7 +60,11 @@ def parse_value(text):
 
 
 def check(source, parameters):
-    """Return all parameters of the notebook at `source`; raise `InputError` for unusable input."""
+    """Return all parameters of the notebook at `source` (`Path`), with `parameters` put in.
+
+    parameters: {name: value}. Raises `InputError` for a file that is no notebook and for a
+    parameter that it does not have.
+    """
     if not source.is_file():
         raise InputError("notebook", str(source), "name a file that exists")
     try:
@@ -75,7 +82,7 @@ def check(source, parameters):
 def problem(path):
     """Return why the executed notebook at `path` is not a success, or None.
 
-    A killed run leaves a file that looks fine, so the file's own marks decide.
+    A killed run leaves a file that looks fine, so the marks inside the file decide.
     """
     try:
         notebook = json.loads(path.read_text())
@@ -92,9 +99,11 @@ def problem(path):
 
 
 def run(source, partial, parameters, cell_timeout, **options):
-    """Run `source` into `partial`; raise `NotebookFailed` with one line that names the cell.
+    """Execute `source` and write the result to `partial`.
 
-    options: of nbclient's `NotebookClient`, such as another `kernel_manager_class`.
+    parameters: {name: value}. cell_timeout: seconds per cell. options: of nbclient's
+    `NotebookClient`, such as another `kernel_manager_class`. Raises `NotebookFailed` with one line
+    that names the cell.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -109,7 +118,7 @@ def run(source, partial, parameters, cell_timeout, **options):
     except PapermillExecutionError as error:
         message = " ".join(str(error.evalue).split())
         raise NotebookFailed(f"cell [{error.exec_count}]: {error.ename}: {message}") from error
-    except Exception as error:  # a dead kernel or a timeout: papermill does not name the cell
+    except Exception as error:  # a dead kernel or a timeout: papermill names no cell
         message = " ".join(str(error).split())[:300]
         running = running_cell(partial)
         raise NotebookFailed(f"{running}: {type(error).__name__}: {message}") from error
@@ -118,7 +127,7 @@ def run(source, partial, parameters, cell_timeout, **options):
 
 
 def running_cell(partial):
-    """Return which cell of an unfinished notebook was the one that ran."""
+    """Return in words which cell of the unfinished notebook at `partial` was running."""
     try:
         cells = json.loads(partial.read_text())["cells"]
     except (OSError, ValueError):
@@ -128,9 +137,9 @@ def running_cell(partial):
 
 
 def device():
-    """Return the name of the machine's GPU, else of its CPU.
+    """Return the name of the machine's GPU, or else of its CPU.
 
-    The driver's own tool is asked: importing PyTorch for it would cost each notebook seconds.
+    We ask the driver's own tool: importing PyTorch for it would cost each notebook seconds.
     """
     try:
         words = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
@@ -149,7 +158,7 @@ def device():
 
 
 def commit():
-    """Return the short commit, with '+' if a tracked source file differs from it."""
+    """Return the short commit, followed by '+' if a tracked source file differs from it."""
 
     def git(*words):
         return subprocess.run(("git", *words), cwd=ROOT, capture_output=True, text=True)
@@ -163,7 +172,10 @@ def commit():
 
 
 def add_provenance(path, parameters, seconds):
-    """Add to the executed notebook where it comes from: in its metadata and as a last line."""
+    """Add to the executed notebook where it comes from, in its metadata and as a last line.
+
+    path: of the notebook. parameters: {name: value}. seconds: that it took.
+    """
     notebook = nbformat.read(path, as_version=4)
     facts = {
         "preset": parameters.get("preset", "none"),
@@ -185,8 +197,9 @@ def add_provenance(path, parameters, seconds):
 def execute(source, out, parameters, cell_timeout=7200, **options):
     """Execute `source` into `out`, all or nothing.
 
-    options: see `run`. Raises `InputError` before anything runs, `NotebookFailed` after the partial
-    notebook was moved to BUILD_DIR/failed.
+    parameters: {name: value}. cell_timeout: seconds per cell. options: see `run`. Raises
+    `InputError` before anything runs, and `NotebookFailed` after moving the partial notebook to
+    BUILD_DIR/failed.
     """
     effective = check(source, parameters)
     partial = out.with_name(out.name + ".partial")
@@ -205,7 +218,10 @@ def execute(source, out, parameters, cell_timeout=7200, **options):
 
 
 def main(words=None, **client):
-    """Run the command; return its exit status. client: options of `run`."""
+    """Run the command; return its exit status.
+
+    words: list of arguments, None for those of the command line. client: options of `run`.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
     parser.add_argument("out", type=Path)
