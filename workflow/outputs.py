@@ -1,8 +1,8 @@
 """Refuse what an executed notebook must not put into a page.
 
-Jupyter Book copies HTML outputs into the page as they are. Pages are read offline and from disk,
-so only plain HTML passes: an allow-list that fits pandas tables, our badges and text. Every
-figure needs a description in words (`mystnb.image.alt` in its cell's metadata).
+Jupyter Book copies HTML outputs into the page as they are. Pages are read offline and from disk, so
+only plain HTML passes: an allow-list that fits pandas tables, our badges and text. Every figure
+needs a description in words (`mystnb.image.alt` in its cell's metadata).
 """
 
 import re
@@ -31,11 +31,14 @@ FETCHES = re.compile(r"@import|url\s*\(|\\")  # in a style; a backslash can hide
 
 
 class _Reader(HTMLParser):
+    """Parser that lists the tags and attributes that are not on the allow-list."""
+
     def __init__(self):
         super().__init__()
         self.found = []
 
     def handle_starttag(self, tag, attrs):
+        """Check a tag and its attributes: tag, its name; attrs, pairs of name and value."""
         if tag not in TAGS:
             self.found.append(f"<{tag}>")
         for name, value in attrs:
@@ -45,6 +48,7 @@ class _Reader(HTMLParser):
                 self.found.append(f"{name}={value!r} in <{tag}>")
 
     def handle_data(self, data):
+        """Check text: only that of a style sheet (`data`) can fetch anything."""
         if self.cdata_elem == "style" and FETCHES.search(data):
             self.found.append("a style sheet that fetches another")
 
@@ -67,7 +71,10 @@ def _texts(cell):
 
 
 def problems(notebook):
-    """Return one line for each output of the executed `notebook` that may not enter a page."""
+    """Return one line for each output of the executed `notebook` that may not enter a page.
+
+    notebook: the dict of its JSON.
+    """
     lines = []
     for number, cell in enumerate(notebook["cells"], 1):
         for kind, content in _texts(cell):
@@ -84,7 +91,7 @@ def problems(notebook):
 
 
 def _prose(kind, text):
-    """Return `text` without what Markdown shows as it is: code, mathematics and <addresses>."""
+    """Return `text` without what Markdown shows verbatim: code, mathematics and <addresses>."""
     if kind == "text/html":
         return text
     text = re.sub(r"(`{1,4}|\${1,2})(?:(?!\1).)+\1", "", text, flags=re.DOTALL)
