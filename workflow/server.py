@@ -4,7 +4,7 @@
         -p preset study
 
 asks the server named in NOTEBOOK_SERVER to do what `workflow/execute.py` does with the same words,
-and ends with its exit status. Where none is named it does that by itself.
+and ends with its exit status. If no server is named, it executes the notebook itself.
 """
 
 import os
@@ -28,11 +28,11 @@ IMPORTED = ("papermill", "workflow.execute")
 
 @contextmanager
 def running(log):
-    """Run a server, and name it in the environment of what is started meanwhile.
+    """Run a server within the block, and name it in the environment of processes started there.
 
-    log: open file, for what the server and its notebooks say. The server ends with this process,
-    however that ends, and its notebooks with it. There is one on Linux alone: elsewhere libraries
-    do not bear a fork.
+    log: open file for the output of the server and its notebooks. The server ends with this
+    process, however that ends, and its notebooks with it. It exists only on Linux: elsewhere
+    libraries do not survive a fork.
     """
     if sys.platform != "linux":
         yield
@@ -55,7 +55,7 @@ def running(log):
 
 
 def serve(socket):
-    """Answer at a socket until the standard input ends; then end, and every process with it."""
+    """Answer at `socket` (a path) until the standard input ends; then end with every process."""
     import multiprocessing
     from multiprocessing import forkserver
     from multiprocessing.connection import Listener
@@ -66,7 +66,7 @@ def serve(socket):
     with Listener(socket) as listener:
         print("ready", flush=True)
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        forkserver.ensure_running()  # it imports before it is asked
+        forkserver.ensure_running()  # its imports are done before the first notebook arrives
         threading.Thread(target=_end_with_the_owner, daemon=True).start()
         while True:
             threading.Thread(target=_answer, args=(listener.accept(),), daemon=True).start()
@@ -78,7 +78,7 @@ def _end_with_the_owner():
 
 
 def _answer(connection):
-    """Execute the notebook that is asked for; stop when the one who asked is gone."""
+    """Execute the notebook that is asked for; stop when the process that asked is gone."""
     import multiprocessing
     from multiprocessing.connection import wait
 
@@ -106,7 +106,7 @@ def _execute(words, folder, environment):
 
 
 def ask(words):
-    """Return the exit status of `workflow/execute.py` with these words."""
+    """Return the exit status of `workflow/execute.py` with the arguments `words`."""
     if not (socket := os.environ.get(SERVER)):
         from workflow import execute
 
