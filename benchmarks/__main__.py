@@ -96,7 +96,7 @@ def _against_usual(case, fast, options):
     mine = [partial(loops.ours, case, batch, name) for name in precisions]
     gemm = [partial(loops.products, GEMM, training.PRECISIONS[name]) for name in precisions]
     usual = [partial(loops.usual, case, batch, workers) for workers in LOADERS]
-    # The lever counts for its whole process.
+    # Keeping freed memory affects a whole process, so the loop without it gets another one.
     groups = [[*mine, *gemm], [partial(mine[0], keep=False), *usual]]
     rates = iter(processes.compare(groups, options.seconds, options.pairs))
     mine, gemm, (without,), usual = (
