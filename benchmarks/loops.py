@@ -40,7 +40,7 @@ def ours(case, batch, precision, change=None, keep=True):
     if keep:
         machine.keep_freed_memory()
     images, model = random_images(case.shape), case.build(change)
-    run = Run("mnist", "mlp", batch=batch, precision=precision)  # the network is given, not built
+    run = Run("mnist", "mlp", batch=batch, precision=precision)  # the case builds the network
     where = machine.device()
     train_set = training._resident(images, run, where, 0)
     model = model.to(where, memory_format=torch.channels_last).train()
@@ -82,7 +82,7 @@ def usual(case, batch, workers):
     loader = DataLoader(
         AsPictures(random_images(case.shape)), batch, shuffle=True, drop_last=True,
         num_workers=workers, persistent_workers=workers > 0,
-        multiprocessing_context="fork" if workers else None,  # not our parent's way
+        multiprocessing_context="fork" if workers else None,  # not the parent's forkserver
     )  # fmt: skip
     optimiser = torch.optim.Adam(model.parameters(), lr=Run.lr)
     total = 0.0
