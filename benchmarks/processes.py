@@ -31,7 +31,7 @@ def started(groups):
         for child in children:
             child.start()
         for _, theirs in ends:
-            theirs.close()  # the child's alone now: one that dies ends our wait
+            theirs.close()  # only the child holds it now, so its death ends our wait
         for pipe in pipes:
             pipe.recv()
         yield pipes
