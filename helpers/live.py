@@ -29,7 +29,7 @@ from helpers.report import Html
 from helpers.runs import Run
 from helpers.verdicts.rodner2016 import records as noise
 
-IMAGES, TEST = 10_000, 2_000  # as many as are embedded
+IMAGES, TEST = 10_000, 2_000  # all that are embedded
 SMOKE = {"train_size": 200, "test_size": 100}
 
 
