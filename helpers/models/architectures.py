@@ -183,7 +183,7 @@ class Trace(TorchFunctionMode):
 def _stride(kind, args, kwargs):
     place = STRIDE_AT[kind]
     stride = args[place] if len(args) > place else kwargs.get("stride")
-    if not stride:  # a pool's is then its size
+    if not stride:  # a pool's default is its size
         stride = 1 if kind == "conv2d" else args[1]
     return stride if isinstance(stride, int) else stride[0]
 
