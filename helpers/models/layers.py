@@ -10,7 +10,7 @@ from torch.nn import functional
 from helpers.errors import one_of
 
 TINY = 4  # px: on smaller maps one matrix product can beat the convolution kernels ...
-MANY = 256  # channels: ... where there are channels enough to pay for gathering the patches
+MANY = 256  # channels: ... with enough of them to pay for gathering the patches
 INITIAL = {
     "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
     "glorot_uniform": nn.init.xavier_uniform_,
