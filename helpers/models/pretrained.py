@@ -140,7 +140,7 @@ def _from_state(name, chosen, content, digest, source, in_order=False):
             state = dict(zip(model.state_dict(), state.values(), strict=True))
         model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
-        lines = str(error).splitlines()  # the first of several says the class of the network only
+        lines = str(error).splitlines()  # the first of several only names the network's class
         why = f"the weights do not fit it ({lines[min(1, len(lines) - 1)].strip()[:120]}); "
         why += "a network with layers of its own must come as TorchScript"
         raise InputError("network", name, why) from None
