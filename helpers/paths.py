@@ -34,6 +34,7 @@ def write_atomic(path, content):
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
+            # On disk before the renaming: a crash could otherwise leave an empty file.
             os.fsync(file.fileno())
         os.chmod(partial, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(partial, path)
