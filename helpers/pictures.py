@@ -14,7 +14,7 @@ from helpers import photos, shift
 from helpers.errors import InputError, cause
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-SEED = 5  # of the orders in which pictures are drawn
+SEED = 5  # of the random orders of images
 
 
 @dataclass(frozen=True)
