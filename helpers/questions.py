@@ -61,7 +61,7 @@ class Question:
         file = self.file(part)
         try:
             return self._read(file)
-        except (OSError, ValueError):  # it is not there, or not whole
+        except (OSError, ValueError):  # missing or incomplete
             found = self._measured(part)
             found.insert(0, "picture", self.names)
             paths.write_atomic(file, found.to_csv(index=False))
