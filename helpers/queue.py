@@ -82,6 +82,7 @@ def _in_pool(missing, workers, folder, until):
                 if time.monotonic() < until and waiting:  # none starts past the limit
                     hand_out()
         except BaseException:
+            # Workers ignore Ctrl-C, so they are ended here.
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
