@@ -131,7 +131,7 @@ def _caltech(root, mark):
     """
     names = ("classes", "images", "image_class_labels", "train_test_split")
     classes, images, labels, training = (_list(root / f"{name}.txt", mark) for name in names)
-    parts = {"1": [], "0": []}  # 1 marks what trains
+    parts = {"1": [], "0": []}  # 1 marks training images
     for number, file in images.items():
         parts[training[number]].append((number, str(root / "images" / file), int(labels[number])))
     return classes, tuple(parts.values())
@@ -178,7 +178,7 @@ def _fetched(name, dataset, folder):
     try:
         if not root.is_dir():
             with checkpoint.alone(place / name):
-                if not root.is_dir():  # now: another process may have been first
+                if not root.is_dir():  # another process may have been first
                     _download(dataset, place / folder, root)
     except (OSError, ValueError, RuntimeError) as error:
         why = f"it is not there and the download failed ({cause(error)})"
