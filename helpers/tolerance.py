@@ -22,7 +22,7 @@ LEVELS = robustness.LEVELS | {"pepper_pixels": robustness.LEVELS["pepper"]}
 CHUNK = 25  # degraded frames in memory at a time
 BACKWARD = 5  # images per backward pass, which keeps the output of every layer
 COLUMNS = ["picture", "label", "top", "changed", "change", "deviation", "foretold"]  # of a file
-CODE = (degrade, natural, sensitivity, shift)  # with this module, decides the answer
+CODE = (degrade, natural, sensitivity, shift)  # the modules that decide the answer, with this one
 
 
 def ask(network, pictures=PHOTOGRAPHS, kinds=KINDS, levels=None, count=None,
