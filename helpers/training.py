@@ -167,6 +167,7 @@ def train(run, train_images, test_images, progress=None, watch=None):
     looks = set(run.watch.get("steps", ())) if watch else ()
     torch.manual_seed(run.seed)  # dropout
     step = _step(model, run, standardise, train_set)
+    # The order of batches has its own generator, so that no dropout layer changes it.
     order = torch.Generator().manual_seed(run.seed)
     shown = np.random.default_rng(run.seed).permutation(len(test_images))  # for `smoothed`
     epochs, iteration, smoothed = [], 0, dict.fromkeys(MONITORED, 0.0)
