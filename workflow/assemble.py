@@ -1,4 +1,4 @@
-"""Assemble the pages and the executed notebooks of the book and build its HTML.
+"""Put the pages and the executed notebooks of the book together and build its HTML.
 
     python workflow/assemble.py --executed build/executed/quick
 
