@@ -156,7 +156,7 @@ def run(words, log, lines):
                 lines.say(*news)
         return process.wait()
     except BaseException:
-        for number in ends:
+        for number in ends:  # a second one must not interrupt the clean-up
             signal.signal(number, signal.SIG_IGN)
         stop(process)
         raise
