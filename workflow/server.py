@@ -65,6 +65,7 @@ def serve(socket):
     multiprocessing.get_context("forkserver").set_forkserver_preload([*kernels.IMPORTED, *IMPORTED])
     with Listener(socket) as listener:
         print("ready", flush=True)
+        # Nobody reads the pipe after "ready": output goes to the log instead.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         forkserver.ensure_running()  # its imports are done before the first notebook arrives
         threading.Thread(target=_end_with_the_owner, daemon=True).start()
