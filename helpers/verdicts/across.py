@@ -220,15 +220,16 @@ class Measure:
 
 
 MEASURES = {
-    "H1": Measure("ρ of foretold and change", 0, 1, spearman, lambda m: (m.foretold, m.change)),
-    "H2": Measure("AUC of foretold for changed answers", 0.5, 1, auc,
+    "H1": Measure("ρ of predicted deviation and change", 0, 1, spearman,
+                  lambda m: (m.foretold, m.change)),
+    "H2": Measure("AUC of predicted deviation for changed answers", 0.5, 1, auc,
                   lambda m: (m.foretold, m.changed), answers=True),
-    "H3a": Measure("ρ of foretold and change, given confidence", 0, 1, partial,
+    "H3a": Measure("ρ of predicted deviation and change, given confidence", 0, 1, partial,
                    lambda m: (m.foretold, m.change, m.top)),
-    "H3b": Measure("AUC gained over confidence", 0, 1, gain,
+    "H3b": Measure("gain in AUC over confidence", 0, 1, gain,
                    lambda m: (fitted(m.changed, m.top), fitted(m.changed, m.top, m.foretold),
                               m.changed), answers=True),
-    "H4": Measure("ρ of typicality and foretold", 0, -1, spearman,
+    "H4": Measure("ρ of typicality and predicted deviation", 0, -1, spearman,
                   lambda m: (m.typicality, m.foretold), typicality=True),
     "H5": Measure("ρ of typicality and changed answers, given confidence", 0, -1, partial,
                   lambda m: (m.typicality, m.changed, m.top), answers=True, typicality=True),
@@ -337,8 +338,8 @@ def note(preset):
     for moves in seen(preset)[:: len(PROTOCOLS)]:
         seeds, count = moves.foretold.shape
         several = f", {seeds} seeds" if seeds > 1 else ""
-        few = "" if enough(moves) else f", too few to estimate anything (we ask for {FEWEST})"
-        lines.append(f"{moves.network} (preset {moves.scale}): {count:,} pictures{several}{few}.")
+        few = "" if enough(moves) else f", too few to estimate anything (we require {FEWEST})"
+        lines.append(f"{moves.network} (preset {moves.scale}): {count:,} images{several}{few}.")
     return "\n".join(lines)
 
 
@@ -375,8 +376,8 @@ def areas(preset):
             found += [f"{partial(moves.foretold, flags, moves.top).mean():z.2f}"]
         changed = f"{100 * moves.changed.mean():.1f} %"
         rows.append([moves.network, TITLES[moves.protocol], changed, *found])
-    columns = ["network", "protocol", "answers changed", "confidence", "confidence and foretold",
-               "p below ½", "p below ½, of changed", "ρ, given p"]  # fmt: skip
+    columns = ["network", "protocol", "answers changed", "confidence", "confidence and prediction",
+               "p below ½", "p below ½, changed answers", "ρ, given p"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
