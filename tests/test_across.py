@@ -24,20 +24,20 @@ def few_resamples(monkeypatch):
 
 
 def moves(seed=0, n=400, networks=1, relation=1.0, typical=0.0, protocol="black", typicality=True):
-    """Return `Moves` whose foretold deviations and changes share a factor beside confidence.
+    """Return `Moves` whose predicted deviations and changes share a factor beside confidence.
 
     relation: of both logarithms' own parts. typical: what typicality takes away from the logarithm
-    of the foretold deviation.
+    of the predicted deviation.
     """
     rng = np.random.default_rng(seed)
     top = rng.uniform(0.02, 0.98, (networks, n))
     typicality = rng.uniform(0, 1, (networks, n)) if typicality else None
     own = rng.normal(size=(networks, n))
     shared = relation * own + (1 - abs(relation)) * rng.normal(size=(networks, n))
-    foretold = top * (1 - top) * np.exp(own - (typical * typicality if typical else 0))
+    predicted = top * (1 - top) * np.exp(own - (typical * typicality if typical else 0))
     change = np.minimum(top * (1 - top) * np.exp(shared), 1)
     changed = rng.uniform(0, 0.5, top.shape) < change
-    return across.Moves("planted", protocol, "smoke", foretold, change, changed, top, typicality)
+    return across.Moves("planted", protocol, "smoke", predicted, change, changed, top, typicality)
 
 
 def verdicts(found):
@@ -199,7 +199,7 @@ def test_conclusions_count_verdicts(monkeypatch):
     areas = across.areas("smoke")
     assert areas.iloc[1, 3:].tolist() == ["too few"] * 5
     alone, both = areas.iloc[0, 3:5].astype(float)
-    given = across.partial(every[0].foretold, every[0].changed, every[0].top)[0]
+    given = across.partial(every[0].predicted, every[0].changed, every[0].top)[0]
     assert float(areas.iloc[0, 7]) == pytest.approx(given, abs=0.005)
     gained = next(f.estimate for f in found if f.measure == "H3b")
     assert both - alone == pytest.approx(gained, abs=0.002)
@@ -212,7 +212,7 @@ def test_conclusions_count_verdicts(monkeypatch):
 
 def test_a_gradient_without_preferred_direction_gives_the_slopes_of_reference():
     angle = (np.arange(100_000) + 0.5) / 100_000 * 2 * np.pi
-    down, right = np.sin(angle), np.cos(angle)  # of foretold deviation 1
+    down, right = np.sin(angle), np.cos(angle)  # of predicted deviation 1
     assert across.LINEAR["black"] == pytest.approx(np.abs(down).mean())
     assert across.LINEAR["crop"] == pytest.approx(np.abs(down + right).mean())
 
@@ -223,7 +223,7 @@ def test_a_gradient_without_preferred_direction_gives_the_slopes_of_reference():
 def record(planted, k, kinds):
     """Return what a record holds of the k-th network of `Moves`, the same under each protocol."""
     change = shift.Change(None, planted.top[k], planted.changed[k], planted.change[k])
-    told = planted.foretold[k].astype("<f4").tobytes().hex()
+    told = planted.predicted[k].astype("<f4").tobytes().hex()
     seen = {"pairs": invariance.pack(change), "foretold": {"n": len(change.top), "values": told}}
     return {f"{kind}_{name}": seen[kind] for kind in kinds for name in shift.PROTOCOLS}
 
@@ -260,7 +260,7 @@ def test_what_is_on_record_is_read_and_put_together(monkeypatch):
     ]
     for read, planted in ((found[1], here), (found[5], others)):
         assert np.array_equal(read.changed, planted.changed)
-        for field in ("foretold", "change", "top"):
+        for field in ("predicted", "change", "top"):
             assert getattr(read, field) == pytest.approx(getattr(planted, field), abs=1e-4)
     assert found[1].typicality == pytest.approx(here.typicality, abs=1e-4)
     assert found[5].typicality is None
@@ -283,8 +283,8 @@ def test_whole_numbers_are_ranked_by_counting_as_scipy_ranks_them():
 def test_a_bootstrap_of_whole_numbers_is_one_of_the_values(name, monkeypatch):
     rng = np.random.default_rng(1)
     change, top, typicality = rng.uniform(size=(3, 2, 80)).round(1)  # with ties
-    foretold = change + rng.normal(size=(2, 80)).round(1)
-    moves = across.Moves("a", "crop", "smoke", foretold, change, change > 0.5, top, typicality)
+    predicted = change + rng.normal(size=(2, 80)).round(1)
+    moves = across.Moves("a", "crop", "smoke", predicted, change, change > 0.5, top, typicality)
     found = across.test(moves, name)
     assert found.each and found.low < found.high
     monkeypatch.setattr(across, "dense", lambda values: values)

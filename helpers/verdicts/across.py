@@ -1,4 +1,4 @@
-"""Ours, across azulay2019 and rodner2016: does a gradient foretell which pictures a pixel changes?
+"""Ours, across azulay2019 and rodner2016: does a gradient predict which pictures a pixel changes?
 
 No paper claims any of this, so that nothing here is registered as a verdict of a row. Columns are
 arrays (networks, N): networks that differ by their seed alone, and the pictures, which all of them
@@ -34,9 +34,9 @@ LINEAR = {"crop": 2 * 2**0.5 / np.pi, "black": 2 / np.pi, "inpainted": 2 / np.pi
 
 @dataclass(frozen=True)
 class Moves:
-    """Hold what was foretold of pictures under one protocol, and what happened.
+    """Hold what was predicted of pictures under one protocol, and what happened.
 
-    foretold: deviation of the first frame's top probability (rodner2016, Eq. 5, sigma = 1 px).
+    predicted: deviation of the first frame's top probability (rodner2016, Eq. 5, sigma = 1 px).
     change, changed, top: as in `shift.Change`. typicality: None where training images are not
     known. All (networks, N). scale: of the evidence.
     """
@@ -44,7 +44,7 @@ class Moves:
     network: str
     protocol: str
     scale: str
-    foretold: np.ndarray
+    predicted: np.ndarray
     change: np.ndarray
     changed: np.ndarray
     top: np.ndarray
@@ -221,16 +221,16 @@ class Measure:
 
 MEASURES = {
     "H1": Measure("ρ of predicted deviation and change", 0, 1, spearman,
-                  lambda m: (m.foretold, m.change)),
+                  lambda m: (m.predicted, m.change)),
     "H2": Measure("AUC of predicted deviation for changed answers", 0.5, 1, auc,
-                  lambda m: (m.foretold, m.changed), answers=True),
+                  lambda m: (m.predicted, m.changed), answers=True),
     "H3a": Measure("ρ of predicted deviation and change, given confidence", 0, 1, partial,
-                   lambda m: (m.foretold, m.change, m.top)),
+                   lambda m: (m.predicted, m.change, m.top)),
     "H3b": Measure("gain in AUC over confidence", 0, 1, gain,
-                   lambda m: (fitted(m.changed, m.top), fitted(m.changed, m.top, m.foretold),
+                   lambda m: (fitted(m.changed, m.top), fitted(m.changed, m.top, m.predicted),
                               m.changed), answers=True),
     "H4": Measure("ρ of typicality and predicted deviation", 0, -1, spearman,
-                  lambda m: (m.typicality, m.foretold), typicality=True),
+                  lambda m: (m.typicality, m.predicted), typicality=True),
     "H5": Measure("ρ of typicality and changed answers, given confidence", 0, -1, partial,
                   lambda m: (m.typicality, m.changed, m.top), answers=True, typicality=True),
 }  # fmt: skip
@@ -325,10 +325,10 @@ def _moves(network, protocol, scale, observed):
     """Return the `Moves` of what networks of several seeds saw."""
     parts = [invariance.unpack(seen[f"pairs_{protocol}"]) for seen in observed]
     changed, top, change = (np.array(part) for part in zip(*parts, strict=True))
-    foretold = np.array([invariance.foreseen(seen[f"foretold_{protocol}"]) for seen in observed])
+    predicted = np.array([invariance.foreseen(seen[f"foretold_{protocol}"]) for seen in observed])
     known = all("typicality" in seen for seen in observed)
     typical = [invariance.shares(s["typicality"]["values"]) for s in observed] if known else None
-    return Moves(network, protocol, scale, foretold, change, changed, top,
+    return Moves(network, protocol, scale, predicted, change, changed, top,
                  np.array(typical) if known else None)  # fmt: skip
 
 
@@ -336,7 +336,7 @@ def note(preset):
     """Return a line for each network that says what the evidence is."""
     lines = []
     for moves in seen(preset)[:: len(PROTOCOLS)]:
-        seeds, count = moves.foretold.shape
+        seeds, count = moves.predicted.shape
         several = f", {seeds} seeds" if seeds > 1 else ""
         few = "" if enough(moves) else f", too few to estimate anything (we require {FEWEST})"
         lines.append(f"{moves.network} (preset {moves.scale}): {count:,} images{several}{few}.")
@@ -344,16 +344,16 @@ def note(preset):
 
 
 def calibration(preset):
-    """Return {protocol: {network: (foretold (5,), change (5,), (low, high) of it)}}.
+    """Return {protocol: {network: (predicted (5,), change (5,), (low, high) of it)}}.
 
-    Means in fifths of the foretold deviation; networks that were shown too few pictures are left
+    Means in fifths of the predicted deviation; networks that were shown too few pictures are left
     out.
     """
     found = {protocol: {} for protocol in PROTOCOLS}
     for moves in filter(enough, seen(preset)):
-        columns = moves.foretold, moves.change
-        told, mean = (fifths(moves.foretold, own).mean(1) for own in columns)
-        found[moves.protocol][moves.network] = told, mean, resampled(fifths, *columns)[:2]
+        columns = moves.predicted, moves.change
+        expected, mean = (fifths(moves.predicted, own).mean(1) for own in columns)
+        found[moves.protocol][moves.network] = expected, mean, resampled(fifths, *columns)[:2]
     return found
 
 
@@ -362,7 +362,7 @@ def areas(preset):
 
     Means over the seeds, of scores that have not seen the picture. With the share of answers that
     change, the shares of pictures, and of those whose answer changes, that were named with a
-    probability below a half, and the partial correlation of foretold deviation and changed answers,
+    probability below a half, and the partial correlation of predicted deviation and changed answers,
     given confidence.
     """
     rows = []
@@ -373,7 +373,7 @@ def areas(preset):
             unsure = moves.top < 0.5
             found = [f"{auc(score, flags).mean():.3f}" for score in scores]
             found += [f"{100 * share:.0f} %" for share in (unsure.mean(), unsure[flags].mean())]
-            found += [f"{partial(moves.foretold, flags, moves.top).mean():z.2f}"]
+            found += [f"{partial(moves.predicted, flags, moves.top).mean():z.2f}"]
         changed = f"{100 * moves.changed.mean():.1f} %"
         rows.append([moves.network, TITLES[moves.protocol], changed, *found])
     columns = ["network", "protocol", "answers changed", "confidence", "confidence and prediction",
