@@ -1,4 +1,4 @@
-"""Experiments: each table or figure of a paper, or across them, as a list of runs at a preset."""
+"""Experiments: each table or figure of a paper, or across papers, as a list of runs at a preset."""
 
 from inspect import signature
 
@@ -13,7 +13,8 @@ LEAST = 3  # seeds of a first stage
 def every_run(paper, preset, experiment=None):
     """Return all runs of a paper at a preset, the decisive ones first, each once.
 
-    experiment: one of its `GRIDS`, to have the runs of that alone.
+    paper: a key of `PAPERS`. preset: a name in `presets.PRESETS`. experiment: a name in the paper's
+    `GRIDS`, for the runs of that one alone; None for all. Raises `InputError` for an unknown name.
     """
     grids = PAPERS[one_of("paper", paper, PAPERS)].GRIDS
     names = grids if experiment is None else [one_of("experiment", experiment, grids)]
@@ -22,27 +23,37 @@ def every_run(paper, preset, experiment=None):
 
 
 def split(name, paper):
-    """Return (paper, name) of an experiment as a claim names it: `table1`, `ivan2019/table1`."""
+    """Return (paper, experiment) of an experiment's name as claims write it.
+
+    name: such as `ivan2019/table1`, or `table1` for an experiment of the claim's own paper. paper:
+    the claim's paper.
+    """
     return tuple(name.split("/")) if "/" in name else (paper, name)
 
 
 def takes_seeds(grid):
-    """Return whether an experiment can be repeated with further seeds.
+    """Return whether an experiment can be repeated with more seeds.
 
-    Some cannot: a look at a data set, or at a network that others trained.
+    grid: a function in a paper's `GRIDS`. Some experiments have no seeds: they look at a data set,
+    or at a network that others trained.
     """
     return "seeds" in signature(grid).parameters
 
 
 def own_seeds(grid, preset):
-    """Return how many seeds an experiment has at a preset, 0 where it has none."""
+    """Return how many seeds an experiment has at a preset, 0 if it has none.
+
+    grid: a function in a paper's `GRIDS`. preset: a name in `presets.PRESETS`.
+    """
     return 1 + max((run.seed for run in grid(preset)), default=-1) if takes_seeds(grid) else 0
 
 
 def first_stage(grid, preset):
-    """Return how many seeds say how many more there should be (`helpers.plan`), 0 without seeds.
+    """Return the seeds of the first stage, from which `helpers.plan` computes how many we need.
 
-    They are those of the preset, and LEAST at least: two say next to nothing of how much they vary.
+    grid: a function in a paper's `GRIDS`. preset: a name in `presets.PRESETS`. The result is the
+    preset's number of seeds, and at least LEAST: two seeds say hardly anything about how much seeds
+    vary. The result is 0 for an experiment without seeds.
     """
     own = own_seeds(grid, preset)
     return max(LEAST, own) if own else 0

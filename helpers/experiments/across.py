@@ -1,4 +1,4 @@
-"""Across the papers: is a change by one pixel (azulay2019) foretold by a gradient (rodner2016)?"""
+"""Across the papers: does a gradient (rodner2016) predict a one-pixel change (azulay2019)?"""
 
 from dataclasses import replace
 
@@ -9,10 +9,11 @@ WANTED = (*azulay2019.FORETOLD, *azulay2019.PAIRS, "typicality")
 
 
 def moved(preset, seeds=None):
-    """Return networks trained here, with what is foretold, what happens, and typicality.
+    """Return our own networks, observed for predictions, the changes themselves and typicality.
 
-    The plain ones of azulay2019, Section 5.1. Where these look at all of it by themselves they are
-    the very same runs, so that no network is trained twice.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. These
+    are the plain networks of azulay2019 (Section 5.1). Where those runs already have all observers
+    in `WANTED`, we return the same runs, so that no network is trained twice.
     """
     return [
         run if set(WANTED) <= set(run.observers) else replace(run, observers=WANTED)
@@ -21,7 +22,10 @@ def moved(preset, seeds=None):
 
 
 def moved_by_others(preset):
-    """Return what is foretold of networks that others trained; see `azulay2019.protocols`."""
+    """Return networks that others trained, observed for predictions; see `azulay2019.protocols`.
+
+    preset: a name in `presets.PRESETS`.
+    """
     return [
         replace(run, observers=(run.observers[0].replace("pairs", "foretold"),))
         for run in azulay2019.protocols(preset)

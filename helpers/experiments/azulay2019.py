@@ -1,6 +1,6 @@
-"""One-pixel shifts (azulay2019): every training and every network that others trained.
+"""One-pixel shifts (azulay2019): every training, and every network that others trained.
 
-What the paper leaves open is decided here, once; the reasons stand in `book/papers/azulay2019.md`.
+What the paper leaves open is decided here, once; `book/papers/azulay2019.md` gives the reasons.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from helpers.runs import Run
 from helpers.shift import PROTOCOLS
 
 LITE = ("squeezenet1_1", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
-THEIRS = ("vgg16", "resnet50", "densenet121", "inception_resnet_v2")  # the paper's, 1.7 GB
+THEIRS = ("vgg16", "resnet50", "densenet121", "inception_resnet_v2")  # the paper's; 1.7 GB
 SAMPLINGS = ("max", "bin3", "bin5", "aps")
 AUGMENTS = ("none", "crop_flip", "square", "black")
-HERE = ("study", "long")  # presets at which networks that others trained are those at hand
+HERE = ("study", "long")  # presets that use the pretrained networks at hand, `LITE`
 TORUS = (("max", "circular"), ("aps", "circular"), ("none", "circular"), ("none", "zeros"))
 PAIRS = tuple(f"pairs_{protocol}" for protocol in PROTOCOLS)
 ALL_PAIRS = tuple(f"all_pairs_{protocol}" for protocol in PROTOCOLS)
@@ -23,11 +23,14 @@ FORETOLD = tuple(f"foretold_{protocol}" for protocol in PROTOCOLS)
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how large this paper's trainings are at a preset.
+    """Size of this paper's trainings at a preset.
 
-    train, test: images, None for whole splits. width: of the networks that subsample in different
-    ways; narrow: of those that are compared with a network without subsampling, which costs about
-    five times as much. epochs, seeds: as they say. pictures: that networks of others are shown.
+    train, test: images, None for whole splits. width: channels of the networks that subsample in
+    different ways. narrow: channels of those that we compare with a network without subsampling,
+    which costs about five times as much. epochs, seeds: of each network; free_epochs: epochs in the
+    comparison without subsampling, None for `epochs`. pictures: photographs shown to networks that
+    others trained. every: whether our own networks see all test images, rather than the first ones,
+    and records keep which answers are right.
     """
 
     train: int | None
@@ -55,16 +58,18 @@ SCALES = {
 def plain(preset, seeds=None):
     """Return plain networks, which do not blur (Figures 4, 8, 12).
 
-    They are among those of `samplings` and of `augmentations`. At `long` they are also asked what
-    `across` asks.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. These
+    runs are also in `samplings` and in `augmentations`. At `long` they have the observers that
+    `across` needs, too.
     """
     return [_wide(preset, seed) for seed in range(seeds or _scale(preset).seeds)]
 
 
 def samplings(preset, seeds=None):
-    """Return networks that blur before they subsample, or do not (Section 5.1; Figure 9).
+    """Return networks that blur before subsampling, and some that do not (Section 5.1; Figure 9).
 
-    At `long` there are the two that the paper speaks of.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. At
+    `long` we train only the two kinds that the paper discusses.
     """
     drawn = range(seeds or _scale(preset).seeds)
     kinds = ("max", "bin5") if get(preset).name == "long" else SAMPLINGS
@@ -72,13 +77,19 @@ def samplings(preset, seeds=None):
 
 
 def augmentations(preset, seeds=None):
-    """Return plain networks trained on different views (Section 5.2, Figure 10)."""
+    """Return plain networks trained with different augmentations (Section 5.2, Figure 10).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     drawn = range(seeds or _scale(preset).seeds)
     return [_wide(preset, seed, augment=augment) for seed in drawn for augment in AUGMENTS]
 
 
 def subsampling_free(preset, seeds=None):
-    """Return networks with and without subsampling, on a torus or with zeros (Figure 11)."""
+    """Return networks with and without subsampling, on a torus or with zero padding (Figure 11).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     scale = _scale(preset)
     seen = ("pairs_circular", "pairs_black", "sizes_black", *(["correct"] * scale.every))
     return [
@@ -89,14 +100,18 @@ def subsampling_free(preset, seeds=None):
 
 
 def protocols(preset):
-    """Return networks that others trained, under each protocol (Section 2, Figure 2, Table 1)."""
+    """Return networks that others trained, under each protocol (Section 2, Figure 2, Table 1).
+
+    preset: a name in `presets.PRESETS`.
+    """
     return _pretrained(preset, PAIRS)
 
 
 def embedded_sizes(preset):
-    """Return the same with embedded pictures of several sizes (Section 4, Figure 6).
+    """Return the same networks on embedded images of several sizes (Section 4, Figure 6).
 
-    The smaller presets show the first pictures of the folder, all of which are animals.
+    preset: a name in `presets.PRESETS`. The smaller presets show the first images of the folder,
+    all of which are animals.
     """
     which = "drawn_sizes" if _scale(preset).every else "sizes"
     return _pretrained(preset, (f"{which}_black", f"{which}_scale"))
@@ -105,16 +120,18 @@ def embedded_sizes(preset):
 def birds(preset):
     """Return networks read out at every depth, on bird species (Figure 4), at `study` and `long`.
 
-    The read-outs are trained on the 100 classes of CUB-200-2011 in the data folder.
+    preset: a name in `presets.PRESETS`; the others have no such run. We train the read-outs on the
+    100 classes of CUB-200-2011 in the data folder.
     """
     names = LITE[:2] if get(preset).name in HERE else ()
     return [_looked_at("birds", name, "readouts", None) for name in names]
 
 
 def bias(preset):
-    """Return the network that says where objects are (Figure 5), at `study` and `long`.
+    """Return the network that tells us where objects are (Figure 5), at `study` and `long`.
 
-    On photographs, and on birds, whose pictures were cut to them.
+    preset: a name in `presets.PRESETS`; the others have no such run. The network sees photographs,
+    and images of birds that were cropped to the bird.
     """
     if get(preset).name not in HERE:
         return []
@@ -139,9 +156,10 @@ def _scale(preset):
 
 
 def _pretrained(preset, observers):
-    """Return a run for each network and observer, so that a short one can end before a long one.
+    """Return one run for each network and observer, so that a short one can end before a long one.
 
-    At `long` they are those of `study`, where networks and pictures are all that there are.
+    At `long` these are the runs of `study`, which already has all networks and images that there
+    are.
     """
     name = "study" if get(preset).name in HERE else get(preset).name
     data = {"study": "imagenet_sample", "paper": "imagenet_val"}.get(name, "photographs")
@@ -156,7 +174,7 @@ def _looked_at(data, name, observer, count):
 
 
 def _wide(preset, seed, sampling="max", augment="crop_flip"):
-    """Return a run that is tested by all protocols; the plain network is also read out."""
+    """Return a run tested under all protocols; the plain network is also read out."""
     is_plain = (sampling, augment) == ("max", "crop_flip")
     if _scale(preset).every:
         observers = (*ALL_PAIRS, "all_typicality", "correct")

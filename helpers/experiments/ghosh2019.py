@@ -1,6 +1,6 @@
-"""Investigating CNNs using Spatial Orderness: every training behind its claims.
+"""Investigating CNNs using Spatial Orderness (ghosh2019): every training behind its claims.
 
-What the paper leaves open is decided here, once; the reasons stand in `book/papers/ghosh2019.md`.
+What the paper leaves open is decided here, once; `book/papers/ghosh2019.md` gives the reasons.
 """
 
 from dataclasses import dataclass
@@ -18,30 +18,31 @@ SMALL_BLOCK = 3  # px (Figure 4 and Table S1)
 SWAPS = (0, 10, 20, 30)
 TABLE_SWAPS = (0, 10, 30, 60)
 KERNEL_SWAPS = (0, 25, 50, 100)
-TRIALS = 6  # of Table S1 and Figure 4
+TRIALS = 6  # repeats of Table S1 and Figure 4
 FILTERS = observers.MASKS[1:]
 RADIUS = observers.RADIUS
 INITS = ("he_normal", "glorot_uniform")
 OPTIMISERS = ("adam", "sgd")
 IMAGES = {"mnist": 60_000, "fashion_mnist": 60_000, "cifar10": 50_000}
 BATCH = 128
-WITHOUT = ("quick", "study")  # presets whose experiments are older, and stay as they are
-FULL = ("long", "paper")  # presets at which records keep which answers are right
-# Of 1e-4, 3e-4 and 1e-3, on CIFAR-10 the one with the least training loss of four layers after 100
-# steps. One layer learns at it too, if more slowly than at 1e-4; at 1e-3 it hardly does.
+WITHOUT = ("quick", "study")  # presets whose experiments were complete before some were added
+FULL = ("long", "paper")  # presets whose records keep the right answers, image by image
+# We chose it from 1e-4, 3e-4 and 1e-3: on CIFAR-10 it gives four layers the lowest training loss
+# after 100 steps. One layer learns at it too, if more slowly than at 1e-4; at 1e-3 it hardly does.
 COLOUR_RATE = 3e-4
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how large this paper's experiments are at a preset.
+    """Size of this paper's experiments at a preset.
 
     train, test: images, None for whole splits. colour: training images of CIFAR-10. few: training
-    images, test images and epochs of MNIST-1000. epochs: of classification; long: of the curves
-    over training, on each of `DATA`; slow: of Figure 5. control: of those on MNIST that only
-    differ from it in optimiser or initial weights, with Adam and with plain gradient descent.
-    trials: of Figure 2 and of the curves; repeats: of Table S1; splits: of Figure 4.
-    swaps, depths: of Figure 2, depths on 28 px and on colour images. kernels: of Figure 4 (b).
+    images, test images and epochs of MNIST-1000. epochs: of networks that classify; long: of those
+    whose orderness we follow over training, one number for each of `DATA`; slow: of Figure 5.
+    control: of the networks on MNIST that differ from Figure 6's only in optimiser or initial
+    weights, with Adam and with plain gradient descent. trials: repeats of Figure 2 and of the
+    curves; repeats: of Table S1; splits: of Figure 4. swaps: numbers of block swaps in Figure 2;
+    depths: layers in Figure 2, on 28 px and on colour images. kernels: sizes in Figure 4 (b), px.
     """
 
     train: int | None
@@ -88,9 +89,10 @@ SCALES = {
 
 
 def figure1(preset):
-    """Return a look at each data set with blocks swapped: no training (Figures 1, 4 a and 7).
+    """Return runs that measure each data set with blocks swapped, untrained (Figures 1, 4 a and 7).
 
-    Swaps are drawn for each image, and for Figure 1 once for the whole data set as well.
+    preset: a name in `presets.PRESETS`. Swaps are drawn for each image, and for Figure 1 also once
+    for the whole data set.
     """
     return [
         *[_look(preset, data, _swaps(BLOCK[data], swaps, 0, per_image))
@@ -104,8 +106,9 @@ def figure1(preset):
 def figure4a(preset, seeds=None, init="he_normal", added=False):
     """Return 3-layer networks on 1000 images with blocks of 3 px swapped (Figure 4 a).
 
-    added: whether the kernels' orderness above chance is recorded too; such runs, and those with
-    other initial weights, are there at some presets only.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. init:
+    initial weights, a name in `INITS`. added: whether to record the kernels' orderness above chance
+    too. The presets in `WITHOUT` have no such runs.
     """
     return [
         _few(preset, seed, swaps=swaps, init=init, added=added)
@@ -115,7 +118,10 @@ def figure4a(preset, seeds=None, init="he_normal", added=False):
 
 
 def figure4b(preset, seeds=None, init="he_normal", added=False):
-    """Return 3-layer networks on 1000 images with first-layer kernels of any size (Figure 4 b)."""
+    """Return 3-layer networks on 1000 images, with first-layer kernels of all sizes (Figure 4 b).
+
+    preset, seeds, init, added: as for `figure4a`; at presets in `FULL` added is always true.
+    """
     added = added or preset in FULL
     return [
         _few(preset, seed, kernel=kernel, init=init, added=added)
@@ -127,7 +133,9 @@ def figure4b(preset, seeds=None, init="he_normal", added=False):
 def filters(preset, seeds=None, added=False):
     """Return networks as in Figure 4 on unfiltered, low-pass and randomly masked images (§6).
 
-    added: whether they are tested on all three kinds of images, which is not done at all presets.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. added:
+    whether to test each network on all three kinds of images; the presets in `WITHOUT` have no such
+    runs.
     """
     return [
         _few(preset, seed, degradation=observers.mask(kind, seed), added=added, masked=added)
@@ -137,7 +145,11 @@ def filters(preset, seeds=None, added=False):
 
 
 def figure3(preset, data, seeds=None, init="he_normal"):
-    """Return the network of Figure 3 on one data set, watched closely (MNIST: Figure 6 too)."""
+    """Return Figure 3's network on one data set, observed during training (MNIST: Figure 6 too).
+
+    preset: a name in `presets.PRESETS`. data: a name in `DATA`. seeds: how many, None for the
+    preset's own number. init: initial weights, a name in `INITS`.
+    """
     own = init == "he_normal"
     return [
         _watched(preset, data, seed, DEPTH[data], _scale(preset).long[DATA.index(data)], init=init)
@@ -146,7 +158,11 @@ def figure3(preset, data, seeds=None, init="he_normal"):
 
 
 def figure5(preset, seeds=None, **how):
-    """Return two layers on MNIST at the small learning rate (Figure 5); how: other than usual."""
+    """Return two layers on MNIST at the small learning rate, 1e-4 (Figure 5).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. how:
+    fields or arguments that differ from the usual, such as init or optimiser.
+    """
     scale = _scale(preset)
     return [
         _watched(preset, "mnist", seed, 2, scale.slow, lr=1e-4, **how)
@@ -155,7 +171,11 @@ def figure5(preset, seeds=None, **how):
 
 
 def control(preset, optimiser, init, seeds=None):
-    """Return Figure 6's network with another optimiser or other initial weights: our control."""
+    """Return Figure 6's network with another optimiser or other initial weights: our control.
+
+    preset: a name in `presets.PRESETS`. optimiser: a name in `OPTIMISERS`. init: a name in `INITS`.
+    seeds: how many, None for the preset's own number.
+    """
     scale = _scale(preset)
     epochs = scale.control[OPTIMISERS.index(optimiser)]
     return [
@@ -167,6 +187,7 @@ def control(preset, optimiser, init, seeds=None):
 def table_s1(preset, seeds=None, per_image=True):
     """Return 1 to 3 layers on MNIST with blocks of 3 px swapped (Table S1 and Figure 7).
 
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
     per_image: whether swaps are drawn for each image, or once for all images of a trial.
     """
     return [
@@ -180,7 +201,9 @@ def table_s1(preset, seeds=None, per_image=True):
 def figure2(preset, data, seeds=None):
     """Return networks of every depth on one data set with large blocks swapped (Figure 2).
 
-    At `long` the one that is Figure 3's as well is trained once, if it is trained as long there.
+    preset: a name in `presets.PRESETS`. data: a name in `DATA`. seeds: how many, None for the
+    preset's own number. At `long`, a network that Figure 3 has too is trained only once, provided
+    it trains for as many epochs there.
     """
     scale = _scale(preset)
     return [
@@ -222,7 +245,7 @@ GRIDS = {
 
 
 def _new(preset, seeds, added):
-    """Return the seeds, none for what was added later where the experiments are older."""
+    """Return the seeds; none for added runs at presets in `WITHOUT`."""
     return range(0 if added and preset in WITHOUT else seeds)
 
 
@@ -231,7 +254,7 @@ def _scale(preset):
 
 
 def _plain(preset, data, seed, depth, arrangement=None, init="he_normal", kernel=None, **rest):
-    """Return a run of the paper's network: Adam at a constant rate of 0.001 unless said."""
+    """Return a run of the paper's network: Adam at a constant rate of 0.001 unless overridden."""
     scale = _scale(preset)
     arguments = {"depth": depth}
     arguments |= {"pool_every": 2, "hidden": 64} if data == "cifar10" else {}
@@ -246,7 +269,7 @@ def _plain(preset, data, seed, depth, arrangement=None, init="he_normal", kernel
 
 
 def _look(preset, data, arrangement, **rest):
-    """Return a run without a network: the training images as they are after the swaps."""
+    """Return a run without a network, which measures the training images after the swaps."""
     name = colour(preset) if data == "cifar10" else data
     return Run(
         name, "none", 0, arrangement, epochs=0, train_size=_scale(preset).train,
@@ -264,7 +287,7 @@ def _seen(preset):
 
 
 def _few(preset, seed, swaps=0, added=False, masked=False, **rest):
-    """Return a run on MNIST-1000; the seed draws the images too."""
+    """Return a run on MNIST-1000; the seed also draws the images."""
     images, test, epochs = _scale(preset).few
     seen = ("map_orderness", "kernel_orderness")
     seen += ("kernel_above_chance",) if added else ()
@@ -290,21 +313,25 @@ def _shared(preset, data, seed, depth):
 
 
 def _as_long(scale, data):
-    """Return whether Figure 3's network trains as long on a data set as Figure 2's do."""
+    """Return whether Figure 3's network trains for as many epochs on a data set as Figure 2's."""
     return scale.long[DATA.index(data)] == scale.epochs
 
 
 def ends(epochs, each):
-    """Return the steps of a long training that is looked at: the first ones, and epochs' ends.
+    """Return the optimiser steps at which a long training is observed: early ones and epoch ends.
 
-    each: steps of an epoch. The first 500 are those of `steps`.
+    epochs: of the training. each: steps in an epoch. The first 500 steps are observed as in
+    `steps`.
     """
     first = [step for step in steps(epochs * each) if step < min(500, epochs * each)]
     return sorted({*first, *(each * epoch for epoch in range(1, epochs + 1))})
 
 
 def steps(total):
-    """Return the steps at which a training of `total` steps is looked at, densest at its start."""
+    """Return the optimiser steps at which a training is observed, densest at its start.
+
+    total: steps of the training; the last one is always observed.
+    """
     wanted = [*range(0, 20, 5), *range(20, 100, 10), *range(100, 500, 40), *range(500, total, 200)]
     return [step for step in wanted if step < total] + [total]
 

@@ -1,6 +1,6 @@
-"""Convolutional Neural Networks on Randomized Data: every training behind its claims.
+"""Convolutional Neural Networks on Randomized Data (ivan2019): every training behind its claims.
 
-What the paper leaves open is decided here, once; the reasons stand in `book/papers/ivan2019.md`.
+What the paper leaves open is decided here, once; `book/papers/ivan2019.md` gives the reasons.
 """
 
 from functools import partial
@@ -20,35 +20,45 @@ DISTANCES = {
     "long": (0, 1, 4, 32),
     "paper": (0, 1, 2, 4, 8, 16, 32),
 }
-ENDS = {"study": (0, 32)}  # single channels, where that is fewer: time is short on two cores
+ENDS = {"study": (0, 32)}  # for single channels, to save time on two cores
 INPUTS = ("all", "red", "green", "blue")
 DEPTHS = (4, 8)  # hidden layers of the deep MLPs
-STAYS = 1 / 4  # of the pixels, at most; of four patches one, as many as chance leaves on average
+STAYS = 1 / 4  # at most, of the pixels: one patch of four, as many as stay on average by chance
 KEPT = {"observers": ("confusion", "correct")}
 RECIPES = {
     "long": KEPT | {"lr": 1e-3, "batch": 64, "drops": {"after": [5, 7], "factor": 0.2}},
     "paper": KEPT,
-}  # where they differ from the paper's rate and a batch of 32
+}  # what differs from the paper's learning rate and a batch of 32
 OWN_RATE = {"lr": 1e-4, "batch": 32, "drops": {}, "epochs": 40}
 
 
 def colour(preset):
-    """Return the colour data set: CIFAR-10, or at small presets without it the photo patches."""
+    """Return the name of a preset's colour data set: CIFAR-10, or photo patches instead.
+
+    preset: a name in `presets.PRESETS`. Small presets use photo patches where CIFAR-10 is not on
+    disk, and `smoke` always does.
+    """
     scale = get(preset)
     at_hand = scale.full or (scale.name != "smoke" and datasets.on_disk("cifar10"))
     return "cifar10" if at_hand else "photo_patches"
 
 
 def table1(preset, data, seeds=None):
-    """Return CNN and MLP on natural and permuted images of one data set of `DATA` (Table 1)."""
+    """Return CNN and MLP on natural and permuted images of one data set (Table 1).
+
+    preset: a name in `presets.PRESETS`. data: a name in `DATA`. seeds: how many, None for the
+    preset's own number.
+    """
     used = colour(preset) if data == "cifar10" else data
     return _networks(preset, seeds, data=used)
 
 
 def own_rate(preset, seeds=None):
-    """Return Table 1 on colour images at the paper's rate: at `long` until nothing improves.
+    """Return Table 1 on colour images at the paper's learning rate.
 
-    At the other presets every run has that rate, so these are the runs of `table1` themselves.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. At
+    `long` the networks train until nothing improves. The other presets use that rate everywhere, so
+    these are the runs of `table1`.
     """
     return _networks(preset, seeds, **(OWN_RATE if preset == "long" else {}))
 
@@ -63,7 +73,10 @@ def _networks(preset, seeds, **rest):
 
 
 def figure11(preset, seeds=None):
-    """Return the wide-kernel network on natural and permuted colour images (Figure 11)."""
+    """Return the wide-kernel network on natural and permuted colour images (Figure 11).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     return [
         _run(preset, seed, "dilated", _pixels(preset, order, seed))
         for seed in _seeds(preset, seeds)
@@ -72,7 +85,10 @@ def figure11(preset, seeds=None):
 
 
 def section5(preset, seeds=None):
-    """Return the strided 8x8 network and deep MLPs on permuted colour images (Section 5)."""
+    """Return the strided 8x8 network and deep MLPs on permuted colour images (Section 5).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     deep = [("mlp", {"model_args": {"depth": depth}}) for depth in DEPTHS]
     return [
         _run(preset, seed, model, _pixels(preset, "permuted", seed), **more)
@@ -82,7 +98,10 @@ def section5(preset, seeds=None):
 
 
 def figure8(preset, seeds=None):
-    """Return the CNN on colour images cut into slices and shuffled (Figure 8)."""
+    """Return the CNN on colour images cut into slices and shuffled (Figure 8).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     return [
         _run(preset, seed, "vgg", _patches(preset, slices, seed))
         for seed in _seeds(preset, seeds, most=2)
@@ -91,7 +110,11 @@ def figure8(preset, seeds=None):
 
 
 def figure10(preset, seeds=None, inputs=INPUTS[:1]):
-    """Return the CNN on locally permuted colour images, all channels or one (Figure 10)."""
+    """Return the CNN on locally permuted colour images, all channels or one (Figure 10).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. inputs:
+    channels that the networks see, names in `INPUTS`.
+    """
     return [
         _run(preset, seed, "vgg", _local(preset, distance, seed), channels=channels)
         for channels in inputs
@@ -101,7 +124,10 @@ def figure10(preset, seeds=None, inputs=INPUTS[:1]):
 
 
 def distances(preset, channels="all"):
-    """Return the distances D at which Figure 10 trains an input."""
+    """Return the distances D, in px, at which Figure 10 trains on an input.
+
+    preset: a name in `presets.PRESETS`. channels: a name in `INPUTS`.
+    """
     every = DISTANCES[preset]
     return every if channels == "all" else ENDS.get(preset, every)
 
@@ -129,7 +155,10 @@ def _run(preset, seed, model, arrangement, data=None, **rest):
 
 
 def _seeds(preset, seeds=None, most=None):
-    """Return the seeds; the wide grids of Figures 8 and 10 take two where Table 1 takes three."""
+    """Return the seeds; the wide grids of Figures 8 and 10 take `most` where Table 1 takes more.
+
+    Only presets without an entry in `RECIPES` are cut short so.
+    """
     scale = get(preset)
     own = min(scale.seeds, most) if most and preset not in RECIPES else scale.seeds
     return range(seeds or own)
@@ -140,7 +169,7 @@ def _pixels(preset, order, seed):
 
 
 def _patches(preset, slices, seed):
-    """Return a patch shuffle; its two ends are the natural and the permuted images of Table 1."""
+    """Return a patch shuffle; its two extremes are Table 1's natural and permuted images."""
     if slices in (1, 32):
         return _pixels(preset, "natural" if slices == 1 else "permuted", seed)
     return _moving(preset, "patch_permutation", seed, slices=slices)
@@ -153,6 +182,9 @@ def _local(preset, distance, seed):
 
 
 def _moving(preset, kind, seed, **arguments):
-    """Return an arrangement that moves what it should: `STAYS` holds where no record is older."""
+    """Return an arrangement in which few pixels stay put: at most `STAYS` of them.
+
+    Older presets have no such limit: it would change the keys of their records.
+    """
     limit = {"stays": STAYS} if preset in RECIPES else {}
     return {"kind": kind, **arguments, "seed": seed, **limit}

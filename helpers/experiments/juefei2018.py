@@ -1,7 +1,7 @@
-"""Perturbative Neural Networks: every training behind its claims.
+"""Perturbative Neural Networks (juefei2018): every training behind its claims.
 
-What the paper and its code leave open is decided here, once; the reasons stand in
-`book/papers/juefei2018.md`.
+What the paper and its code leave open is decided here, once; `book/papers/juefei2018.md` gives the
+reasons.
 """
 
 from dataclasses import dataclass, replace
@@ -13,15 +13,15 @@ from helpers.experiments.ivan2019 import colour
 from helpers.presets import preset as get
 from helpers.runs import Run
 
-LEVELS = (0.0, 0.01, 0.1, 0.5, 1.0, 5.0)  # of Table 3, and the control that nobody published
-LEVEL = 0.1  # the code's
+LEVELS = (0.0, 0.01, 0.1, 0.5, 1.0, 5.0)  # Table 3's, and 0, the control that nobody published
+LEVEL = 0.1  # in the authors' code
 HIGH = 1.0  # from here on a level is no longer "low"
-# The authors' last word (their corrected code) and the critic's: optimiser, rate, and after which
-# shares of the epochs it is multiplied by 0.2. A rate for hundreds of epochs teaches next to
-# nothing in a few. Each of the others is that with which the network without noise had the least
-# *training* loss after so little training: `short` after two epochs of 157 steps (of Adam 1e-4,
-# 3e-4, 1e-3, 3e-3; Nesterov 1e-3, 1e-2, 3e-2, 1e-1), `long` after 300 steps of 128 images (of Adam
-# 1e-3, 3e-3, 1e-2, 3e-2; Nesterov 3e-2, 1e-1, 3e-1).
+# The recipes of the authors' corrected code and of the critic: optimiser, learning rate, and the
+# shares of the epochs after which the rate is multiplied by 0.2. With a rate meant for hundreds of
+# epochs, a network learns hardly anything in a few. So we chose the other rates by the lowest
+# *training* loss of the network without noise after equally little training: `short` after two
+# epochs of 157 steps (from Adam 1e-4, 3e-4, 1e-3, 3e-3; Nesterov 1e-3, 1e-2, 3e-2, 1e-1), `long`
+# after 300 steps of 128 images (from Adam 1e-3, 3e-3, 1e-2, 3e-2; Nesterov 3e-2, 1e-1, 3e-1).
 RECIPES = {
     "adam": {"paper": 1e-4, "short": 3e-3, "long": 1e-2,
              "after": (150 / 450, 250 / 450, 300 / 450, 350 / 450, 400 / 450)},
@@ -31,26 +31,27 @@ RECIPES = {
 CRITIC_LEVEL = 0.5
 PAPER = {"lr": 1e-3, "drops": {"shares": (60 / 120, 90 / 120), "factor": 0.1}}  # Section 5.3
 MASKS = (160, 128, 96, 64, 32, 16, 8)  # Table 5
-# Table 4's PNN-ResNet-50 of 64 masks over He et al.'s ResNet of 110 layers (`counts.resnet110`).
+# Parameters in Table 4: PNN-ResNet-50 of 64 masks over He et al.'s ResNet-110 (`counts.resnet110`).
 RATIO = 13_468_746 / 1_727_962
 CLASS_IMAGES = 52  # per person in Figure S1, on average
-SPLITS = (0.2, 0.4, 0.6)  # share of them that trains
-SMALL_TEST = 1_000  # images; what is left of 520 would tell little
-FULL = ("long", "paper")  # presets at which records keep the right answers, image by image
-OLDER = ("quick", "study")  # presets whose networks are older than the control of random filters
+SPLITS = (0.2, 0.4, 0.6)  # share of these images that trains
+SMALL_TEST = 1_000  # images; the rest of 520 would be too few to tell much
+FULL = ("long", "paper")  # presets whose records keep the right answers, image by image
+OLDER = ("quick", "study")  # presets whose runs predate the control with random filters
 PARTS = ("decisive", "low", "high", "learnt", "plain", "convolution", "random")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how large this paper's experiments are at a preset.
+    """Size of this paper's experiments at a preset.
 
-    depth: layers of the networks of Tables 3 and 6; the paper's 50 do not learn in a few epochs.
-    train, test: images, None for whole splits. width: of the networks whose noise is varied.
-    table4: layers, width and first layer of its perturbative network on CIFAR-10. batch, epochs: of
-    the decisive experiment, and of Table 4 where its first layer is the same; long: epochs of
-    Tables 3 to 6; small: of the networks behind the metric; few: of Figure S1. seeds: of the
-    decisive experiment and Figure S1; trials: of the others. masks, batches: of Tables 5 and 6.
+    depth: layers of the networks of Tables 3 and 6; the paper's 50 layers do not learn in a few
+    epochs. train, test: images, None for whole splits. width: channels of the networks whose noise
+    we vary. table4: layers, width and first layer of Table 4's perturbative network on CIFAR-10.
+    batch, epochs: of the decisive experiment, and of Table 4 where the first layer is the same;
+    long: epochs of Tables 3 to 6; small: of the networks behind the metric; few: of Figure S1.
+    seeds: of the decisive experiment and Figure S1; trials: seeds of the others. levels: of noise.
+    masks, batches: numbers of masks in Table 5, batch sizes in Table 6.
     """
 
     depth: int
@@ -83,7 +84,7 @@ SCALES = {
         18, 5_000, 5_000, width=16, table4=(18, 16, "conv7"), batch=32, epochs=5, long=10, small=20,
         few=20, seeds=5, trials=3, levels=LEVELS, masks=(64, 32, 16, 8), batches=(10, 50, 100),
     ),
-    "long": Scale(  # 39 masks: the ResNet of Table 4's ratio then has a whole width, 5
+    "long": Scale(  # with 39 masks, the ResNet that is smaller by Table 4's ratio has width 5
         18, None, None, width=16, table4=(18, 39, "conv3"), batch=128, epochs=12, long=20,
         small=20, few=200, seeds=5, trials=3, levels=(0.0, 0.1, 0.5, 1.0, 5.0),
         masks=(64, 32, 16, 8), batches=(10, 50, 100),
@@ -97,14 +98,17 @@ SCALES = {
 
 
 def decisive(preset, recipe, part="decisive", seeds=None):
-    """Return the networks of one of `PARTS` under one recipe, 18 layers, on CIFAR-10.
+    """Return the networks of one part of the decisive experiment, 18 layers, on CIFAR-10.
 
-    Whether the noise does anything is asked of networks that differ in nothing else. decisive:
-    level 0 and the authors' level. low, high: the other levels. learnt: the authors' level, masks
-    learnt. plain: the network with its noise layers taken out. convolution: an ordinary residual
-    network of as many parameters. random: fixed random 3x3 filters in the place of the masks; no
-    preset of `OLDER` has them. A seed gives all levels the same masks, scaled, and the same first
-    weights.
+    It asks whether noise does anything, of networks that differ in nothing else. preset: a name in
+    `presets.PRESETS`. recipe: a name in `RECIPES`. part: a name in `PARTS`. seeds: how many, None
+    for the preset's own number.
+
+    decisive: level 0 and the authors' level. low, high: the other levels. learnt: the authors'
+    level, with masks that are learnt. plain: the network without its noise layers. convolution: an
+    ordinary residual network with as many parameters. random: fixed random 3x3 filters instead of
+    the masks; the presets in `OLDER` have none. Within a seed, all levels have the same masks,
+    scaled, and the same initial weights.
     """
     scale = _scale(preset)
     own = {"width": scale.width, "stem": "conv3"}
@@ -129,8 +133,10 @@ def decisive(preset, recipe, part="decisive", seeds=None):
 def everywhere(preset, recipe, seeds=None):
     """Return networks with noise in the first layer too, as the critic and the authors built it.
 
-    The critic's has one mask a channel; the authors' 5 masks a channel and filter, 20 times the
-    level, and sigmoids. Each under its own recipe, and without noise as well.
+    preset: a name in `presets.PRESETS`. recipe: nesterov for the critic's network, adam for the
+    authors'. seeds: how many, None for the preset's own number. The critic's first layer has one
+    mask a channel; the authors' has 5 masks for each channel and filter, 20 times the level, and
+    sigmoids. We train each network with and without noise.
     """
     scale = _scale(preset)
     level = {"nesterov": CRITIC_LEVEL, "adam": LEVEL}[recipe]
@@ -145,7 +151,10 @@ def everywhere(preset, recipe, seeds=None):
 
 
 def table3(preset, seeds=None):
-    """Return networks of every noise level (Table 3, Figure 6; here on CIFAR-10)."""
+    """Return networks at every noise level (Table 3, Figure 6; here on CIFAR-10).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     scale = _scale(preset)
     return [
         _paper(preset, seed, arguments={"depth": scale.depth, "level": level})
@@ -157,14 +166,15 @@ def table3(preset, seeds=None):
 def table4(preset, data, beside, seeds=None):
     """Return the perturbative network and another one on one data set (Table 4).
 
-    data: cifar10, or mnist, for which the paper has half as many masks. beside: resnet, which is as
-    much smaller than the perturbative one as the paper's is (below the preset long, as wide); or
-    lbcnn, as wide.
+    preset: a name in `presets.PRESETS`. data: cifar10, or mnist, for which the paper uses half as
+    many masks. beside: resnet or lbcnn. The ResNet is smaller than the perturbative network by the
+    paper's ratio (at presets below `long` it is as wide); the LBCNN is as wide. seeds: how many,
+    None for the preset's own number.
     """
     scale = _scale(preset)
     depth, width, stem = scale.table4
     if preset == "long" and beside == "lbcnn":
-        width = scale.width  # fixed 3x3 filters on wide maps would take hours
+        width = scale.width  # with fixed 3x3 filters, wide maps would take hours
     if preset in FULL and data == "mnist":
         width, stem = width // 2, "conv7"
     noisy, rest = {"depth": depth, "width": width}, {}
@@ -182,9 +192,11 @@ def table4(preset, data, beside, seeds=None):
 
 
 def table5(preset, few=False, seeds=None):
-    """Return networks of several numbers of masks, which is their width (Table 5).
+    """Return networks with several numbers of masks, which is their width (Table 5).
 
-    few: the three fewest, or fewer where there are not so many; else all but the two fewest.
+    preset: a name in `presets.PRESETS`. few: true for the three smallest numbers, or as many as
+    there are; false for all but the two smallest. seeds: how many, None for the preset's own
+    number.
     """
     scale = _scale(preset)
     masks = scale.masks[-3:] if few else scale.masks[:-2] or scale.masks
@@ -196,7 +208,10 @@ def table5(preset, few=False, seeds=None):
 
 
 def table6(preset, seeds=None):
-    """Return networks trained with every batch size at one rate, at two widths (Table 6)."""
+    """Return networks trained with every batch size at one learning rate, at two widths (Table 6).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     scale = _scale(preset)
     return [
         _paper(preset, seed, arguments={"depth": scale.depth, "width": width}, batch=batch,
@@ -208,7 +223,11 @@ def table6(preset, seeds=None):
 
 
 def figure_s1(preset, share, seeds=None):
-    """Return both networks on few images: 10 classes of 52, of which 20, 40 or 60 % train."""
+    """Return both networks trained on a share of 10 classes of 52 images (Figure S1).
+
+    preset: a name in `presets.PRESETS`. share: a number in `SPLITS`. seeds: how many, None for the
+    preset's own number.
+    """
     scale = _scale(preset)
     every = 10 * CLASS_IMAGES
     return [
@@ -223,10 +242,12 @@ def figure_s1(preset, share, seeds=None):
 def metric(preset, seeds=None):
     """Return networks as the first code had them, with the right answers after every epoch.
 
-    From these the accuracy that it reported follows for any order of the test images.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. From
+    these answers we can compute the accuracy that the code reported, for any order of the test
+    images.
     """
     scale = _scale(preset)
-    steps = (scale.train or 50_000) // scale.batch  # an epoch
+    steps = (scale.train or 50_000) // scale.batch  # in an epoch
     ends = [steps * epoch for epoch in range(1, scale.small + 1)]
     return [
         _paper(preset, seed, epochs=scale.small, drops=_drops(scale.small, **PAPER["drops"]),
@@ -236,9 +257,13 @@ def metric(preset, seeds=None):
 
 
 def figure_s3(preset, seeds=None):
-    """Return the perturbative and the ordinary network of one width, their stages looked at."""
+    """Return the perturbative and the ordinary network of one width, with their stages observed.
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     scale = _scale(preset)
-    level = {"level": LEVEL} if preset in FULL else {}  # the same network, said as `decisive` does
+    # The default level, spelled out as in `decisive` so that both share a record.
+    level = {"level": LEVEL} if preset in FULL else {}
     return [
         _looked_at(_recipe(preset, "adam", seed, name, own | {"width": scale.width}))
         for seed in range(seeds or scale.trials)
@@ -247,14 +272,14 @@ def figure_s3(preset, seeds=None):
 
 
 def _is_usual(run):
-    """Return whether a run is the network that Figure S3 looks at too."""
+    """Return whether a run is the network that Figure S3 observes too."""
     arguments = run.model_args
     usual = arguments.get("level") == LEVEL and "learnt" not in arguments
     return usual and run.optimiser == "adam"
 
 
 def _looked_at(run):
-    """Return a run whose stages are looked at as well, of seed 0 with pictures."""
+    """Return a run whose stages are observed too; that of seed 0 also records example maps."""
     more = ("stages", *(("stage_pictures",) if run.seed == 0 else ()))
     return replace(run, observers=(*run.observers, *more))
 
@@ -283,7 +308,10 @@ GRIDS = {
 
 @lru_cache(maxsize=16)
 def equal_width(width):
-    """Return the width of the 3x3 network that comes nearest to a perturbative one's parameters."""
+    """Return the width of the 18-layer ResNet with about as many parameters as a perturbative one.
+
+    width: channels of the perturbative network, also 18 layers. The count is the closest there is.
+    """
     return _nearest(_count("pnn", width=width, stem="conv3"), width, stem="conv3")
 
 
@@ -291,14 +319,15 @@ def equal_width(width):
 def smaller_width(depth, width, stem="conv7"):
     """Return the width of the 18-layer ResNet that is RATIO times smaller than a perturbative one.
 
-    Nearest in parameters, counted on CIFAR-10 as Table 5's ratios are.
+    depth, width, stem: layers, channels and first layer of the perturbative network. The width is
+    the one with the closest parameter count, computed on CIFAR-10 as for Table 5's ratios.
     """
     noisy = _count("pnn", depth=depth, width=width, stem=stem, norm=False, bias=False)
     return _nearest(noisy / RATIO, width, stem=stem)
 
 
 def _nearest(wanted, width, **arguments):
-    """Return the width of the 18-layer ResNet whose parameters come nearest to those wanted."""
+    """Return the width of the 18-layer ResNet whose parameter count is closest to `wanted`."""
     guess = max(1, round(width * sqrt(wanted / _count("resnet", width=width, **arguments))))
     near = (guess - 1 or 1, guess, guess + 1)
     return min(near, key=lambda k: abs(_count("resnet", width=k, **arguments) - wanted))
@@ -321,14 +350,14 @@ def _recipe(preset, recipe, seed, name, arguments):
 
 
 def _drops(epochs, shares, factor):
-    """Return drops after shares of the epochs; those that fall on one epoch count once."""
+    """Return learning-rate drops after shares of the epochs; those in the same epoch count once."""
     return {"after": sorted({max(1, round(epochs * x)) for x in shares}), "factor": factor}
 
 
 def _paper(preset, seed, name="pnn", data="cifar10", arguments=None, **rest):
-    """Return a run of the paper's own recipe and network, with its 7x7 stem.
+    """Return a run with the paper's own recipe and network, with its 7x7 stem.
 
-    At long the rate is the one that few steps of large batches call for, as for `RECIPES`.
+    At `long` the rate is the one that suits few steps on large batches, as for `RECIPES`.
     """
     scale = _scale(preset)
     rate = RECIPES["adam"]["long"] if preset == "long" else PAPER["lr"]

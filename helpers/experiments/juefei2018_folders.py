@@ -1,11 +1,11 @@
-"""Perturbative Neural Networks on ImageNet and VOC 2007, for those who have the data.
+"""Perturbative Neural Networks on ImageNet and VOC 2007, for readers who have the data.
 
-Neither may be passed on, so no preset of the book trains these: they have commands of their own,
-`train-folder` and `detect`. Below the preset `paper` they are the same experiments at a scale that
-any folder of photographs allows.
+Neither data set may be redistributed, so no preset of the book trains these networks: they have
+commands of their own, `train-folder` and `detect`. Below the preset `paper`, the same experiments
+run at a scale that any folder of photographs allows.
 
-The paper's recipe for ImageNet is lost from its text. We take the usual one for residual networks
-(He et al. 2016), with the rate divided by 10 every 30 epochs, as in the authors' code.
+The text of the paper is missing its recipe for ImageNet. We use the usual one for residual networks
+(He et al. 2016), and divide the rate by 10 every 30 epochs, as the authors' code does.
 """
 
 from helpers.errors import one_of
@@ -13,8 +13,8 @@ from helpers.experiments.juefei2018 import LEVELS
 from helpers.presets import preset as get
 from helpers.runs import Run, find_published
 
-# width: what the paper calls 256 masks, so that a quarter of it is ResNet's usual width; VGG16 has
-# its own at 256.
+# width: at `paper` it is the paper's 256 masks. A quarter of it is a ResNet's usual width;
+# VGG16 has its usual width at 256.
 SCALES = {
     "smoke": {"width": 16, "epochs": 9, "batch": 8, "crop": 64},
     "quick": {"width": 32, "epochs": 9, "batch": 32, "crop": 128},
@@ -29,43 +29,53 @@ PICTURE = {
     "long": 600,
     "paper": 600,
 }  # px, shorter side, of VOC
-# What differs from `Detector` for VGG16 in the public code whose figures the paper compares with.
+# For VGG16, what differs from `Detector` in the public code whose figures the paper compares with.
 ON_VGG = {"epochs": 6, "weight_decay": 5e-4}
 
 
 def table1(preset):
-    """Return PNN-ResNet-18 at three widths and the ResNets beside it (Table 1, Figure 5)."""
+    """Return PNN-ResNet-18 at three widths and the ResNets beside it (Table 1, Figure 5).
+
+    preset: a name in `presets.PRESETS`.
+    """
     width = _scale(preset)["width"]
     noisy = [_run(preset, "pnn", 18, width // part) for part in (1, 2, 4)]
     return noisy + [_run(preset, "resnet", depth, width // 4) for depth in (34, 18)]
 
 
 def table2(preset):
-    """Return both networks of 18 and 50 layers (Table 2)."""
+    """Return the perturbative and the ordinary network, with 18 and 50 layers (Table 2).
+
+    preset: a name in `presets.PRESETS`.
+    """
     width = _scale(preset)["width"]
     pairs = (("pnn", width), ("resnet", width // 4))
     return [_run(preset, name, depth, wide) for depth in (18, 50) for name, wide in pairs]
 
 
 def table3(preset):
-    """Return PNN-ResNet-50 of every noise level on 100 classes (Table 3, Figure 6).
+    """Return PNN-ResNet-50 at every noise level, on 100 classes (Table 3, Figure 6).
 
-    Level 0 is the control that the paper lacks.
+    preset: a name in `presets.PRESETS`. Level 0 is the control that the paper does not have.
     """
     width, levels = _scale(preset)["width"], sorted({*LEVELS, 0.05})
     return [_run(preset, "pnn", 50, width, "imagenet100", level=level) for level in levels]
 
 
 def table7(preset):
-    """Return the networks that the detectors start from."""
+    """Return the networks that the detectors of Table 7 start from.
+
+    preset: a name in `presets.PRESETS`.
+    """
     return [detector.backbone for detector in detectors(preset)]
 
 
 def detectors(preset, **fields):
-    """Return the detectors of Table 7, and that on the ResNet-50 of the text; fields: `Detector`.
+    """Return the detectors of Table 7, and the one on the ResNet-50 that the text mentions.
 
-    The paper does not say how many masks they have: the residual ones have those of Table 2, VGG16
-    has as many channels with noise as without.
+    preset: a name in `presets.PRESETS`. fields: fields of `Detector` to set. The paper does not say
+    how many masks its networks have: we give the residual ones those of Table 2, and VGG16 as many
+    channels with noise as without.
     """
     from helpers.detection import Detector  # torchvision's detectors take seconds to import
 
@@ -78,17 +88,24 @@ def detectors(preset, **fields):
 
 
 def published(experiment, preset="paper"):
-    """Return the published record of each run of `FOLDER_GRIDS`, in order; None where one lacks."""
+    """Return the published record of each run of an experiment, in order; None where there is none.
+
+    experiment: a name in `FOLDER_GRIDS`. preset: a name in `presets.PRESETS`. Raises `InputError`
+    for an unknown experiment.
+    """
     grid = FOLDER_GRIDS[one_of("experiment", experiment, FOLDER_GRIDS)]
     return [find_published(run) for run in grid(preset)]
 
 
 def published_detectors(preset="paper", **fields):
-    """Return the published record of each of `detectors`, in order; None where one lacks."""
+    """Return the published record of each detector, in order; None where there is none.
+
+    preset, fields: as for `detectors`.
+    """
     return [find_published(detector) for detector in detectors(preset, **fields)]
 
 
-# Kept apart from `juefei2018.GRIDS`, which everyone trains.
+# Kept apart from `juefei2018.GRIDS`, which everyone can train.
 FOLDER_GRIDS = {"table1": table1, "table2": table2, "table3": table3, "table7": table7}
 
 
@@ -101,15 +118,15 @@ def _run(preset, name, depth, width, data="imagenet", **more):
 
 
 def _vgg(preset, name):
-    """Return a run of VGG16, whose rate is a tenth of the others' (Simonyan and Zisserman 2015)."""
+    """Return a run of VGG16, at a tenth of the others' rate (Simonyan and Zisserman 2015)."""
     width = _scale(preset)["width"]
     return _usual(preset, name, {"width": width / 256, "hidden": 16 * width}, rate=0.01)
 
 
 def _usual(preset, name, arguments, data="imagenet", rate=0.1):
-    """Return a run of the usual recipe of residual networks; seed 0, as the paper has one run.
+    """Return a run with the usual recipe of residual networks; seed 0, as the paper has one run.
 
-    rate: for batches of 256, and in proportion for others (Goyal et al. 2017).
+    rate: for batches of 256; it scales with the batch size (Goyal et al. 2017).
     """
     scale = _scale(preset)
     third = max(1, scale["epochs"] // 3)

@@ -1,6 +1,6 @@
-"""Sensitivity to noise (rodner2016): every fine-tuning, every small network, every look at them.
+"""Sensitivity to noise (rodner2016): every fine-tuning, every small network and their observers.
 
-What the paper leaves open is decided here, once; the reasons stand in `book/papers/rodner2016.md`.
+What the paper leaves open is decided here, once; `book/papers/rodner2016.md` gives the reasons.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SMALL = {
     "vgg": {},
     "resnet": {"depth": 18, "stem": "conv3"},
 }
-ALIKE = {  # sizes with parameters of one order: about 115, 240 and 176 thousand; ten times as many
+ALIKE = {  # comparable sizes: about 115, 240 and 176 thousand parameters; then ten times as many
     "long": {"plain": {"units": 64}, "vgg": {"width": 1 / 8, "hidden": 64}, "resnet": {"width": 8}},
     "paper": {
         "plain": {"units": 256},
@@ -25,34 +25,35 @@ ALIKE = {  # sizes with parameters of one order: about 115, 240 and 176 thousand
         "resnet": {"width": 24},
     },
 }
-RATES = {  # by training loss, where they train long
+RATES = {  # chosen by training loss, for presets with `Scale.many`
     "plain": 1e-3, "vgg": 3e-3, "resnet": 3e-3, "squeezenet1_1": 2e-3,
 }  # fmt: skip
-GARMENTS = 20_000  # images at `long`: one statement hangs on them
+GARMENTS = 20_000  # training images at `long`, because only one statement depends on them
 DROPOUT = 0.1  # of the input (Section 3)
-TRAINED_ON = {"kind": "intensity", "level": 16, "seed": 6}  # noise in training and test images
+TRAINED_ON = {"kind": "intensity", "level": 16, "seed": 6}  # noise in both training and test images
 NOISE = tuple(f"noise_{kind}" for kind in robustness.LEVELS)
-LOOKS = (  # what one run of a fine-tuned network looks at, so that a killed one loses minutes
+LOOKS = (  # observers, split over several runs so that a killed run loses only minutes
     ("noise_rgb", "noise_intensity", "noise_saturation"),
     ("noise_hue", "noise_local_hue"),
     ("noise_pepper", "noise_translation", "noise_combined"),
     ("noise_rotation", "noise_upside_down", "noise_left_right"),
 )
-DROPPED = (0, 2)  # of these looks: what networks with and without dropout are compared by
+DROPPED = (0, 2)  # indices into `LOOKS`: what compares networks with and without dropout
 FILTERED = tuple(f"filtered_{kind}" for kind in robustness.FILTERED)
 PREDICTED = tuple(f"predicted_{kind}" for kind in robustness.PREDICTED)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how large this paper's experiments are at a preset.
+    """Size of this paper's experiments at a preset.
 
-    train, test: images of the small networks, None for whole splits. width: of theirs, of 64
-    channels, where `ALIKE` has none. epochs: of theirs. seeds: of theirs; tuned: of the fine-tuned
-    networks. side: px that these are shown, 0 where there are none. tuning: epochs of fine-tuning,
-    of each network. birds: the data that they learn. many: whether networks train until they stop
-    improving, and are shown as many pictures as there are; see `robustness.noise`. foretold: how
-    many of the fine-tuned networks have their deviations foretold.
+    train, test: images of the small networks, None for whole splits. width: theirs, relative to 64
+    channels, at presets that `ALIKE` has no sizes for. epochs, seeds: of the small networks. tuned:
+    seeds of the fine-tuned networks. side: px of their images, 0 where a preset has no such
+    networks. tuning: epochs of fine-tuning, for each network. birds: the data set they are
+    fine-tuned on. many: whether networks train until they stop improving, and are tested on all
+    images there are, see `robustness.noise`. The last field: for how many of the fine-tuned
+    networks we predict deviations.
     """
 
     train: int | None
@@ -82,7 +83,8 @@ SCALES = {
 def dropped(preset, seeds=None):
     """Return the first fine-tuned network, trained with dropout of its input and without (Fig. 4).
 
-    Those without are runs of `curves`.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. The
+    networks without dropout are runs of `curves`.
     """
     usual = [_looks(preset)[k] for k in DROPPED]
     looks = usual if _scale(preset).many else [("noise_rgb", "noise_pepper", "noise_intensity")]
@@ -92,7 +94,10 @@ def dropped(preset, seeds=None):
 
 
 def noisy(preset, seeds=None):
-    """Return small networks in colour, trained and tested on images of one noise level."""
+    """Return small networks in colour, trained and tested on images of one noise level.
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     return [
         _small(preset, colour(preset), kind, seed, ("correct",), degradation=TRAINED_ON)
         for seed in range(seeds or _scale(preset).seeds)
@@ -101,44 +106,63 @@ def noisy(preset, seeds=None):
 
 
 def small_colour(preset, seeds=None):
-    """Return small networks of three kinds in colour, under every degradation."""
+    """Return small networks of three kinds on colour images, tested under every degradation.
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     return _kinds(preset, colour(preset), seeds)
 
 
 def small_garments(preset, seeds=None):
-    """Return the same on garments (in place of Figure 3's other data)."""
+    """Return the networks of `small_colour` on Fashion-MNIST (instead of Figure 3's other data).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     return _kinds(preset, "fashion_mnist", seeds)
 
 
 def curves(preset, seeds=None):
-    """Return the fine-tuned networks under every degradation (Section 2, Figure 2, Table 1)."""
+    """Return the fine-tuned networks under every degradation (Section 2, Figure 2, Table 1).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     found = [run for look in _looks(preset) for run in _every(preset, look, seeds)]
     return sorted(found, key=lambda run: _networks(preset).index(run.model_args["name"]))
 
 
 def filtered(preset, seeds=None):
-    """Return one fine-tuned network behind filters (Section 3, Figure 4)."""
+    """Return one fine-tuned network that sees images through filters (Section 3, Figure 4).
+
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
+    """
     looks = _seen(preset, FILTERED)
     return [run for look in looks for run in _every(preset, (look,), seeds, first=True)]
 
 
 def varied(preset):
-    """Return it on every test picture under faint noise (Section 3, Figure 5)."""
+    """Return the first fine-tuned network on all test images under faint noise (Section 3, Fig. 5).
+
+    preset: a name in `presets.PRESETS`. It has one seed.
+    """
     look = "scores" if _scale(preset).many else "deviations"
     return _every(preset, (look,), first=True)[:1]
 
 
 def predicted(preset):
-    """Return it with deviations foretold and measured (Section 4, Figure 6)."""
+    """Return the first fine-tuned network with predicted and measured deviations (§4, Figure 6).
+
+    preset: a name in `presets.PRESETS`; its `Scale` says for how many seeds.
+    """
     count = _scale(preset).foretold
     looks = _seen(preset, PREDICTED)
     return [run for look in looks for run in _every(preset, (look,), first=True)[:count]]
 
 
 def foretold(preset, seeds=None):
-    """Return plain networks whose deviations are foretold (Section 4, Figure 6).
+    """Return plain networks with deviations predicted and measured (Section 4, Figure 6).
 
-    Where networks train long they are those of `small_colour`.
+    preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number. At
+    presets with `Scale.many` these are the plain networks of `small_colour`.
     """
     if _scale(preset).many:
         return [run for run in small_colour(preset, seeds) if run.model == "plain"]
@@ -170,7 +194,7 @@ def _networks(preset):
 
 
 def _seen(preset, names):
-    """Return the observers of these names, of many pictures where a preset has that many."""
+    """Return the named observers, for many images where a preset has `Scale.many`."""
     return tuple(f"many_{name}" for name in names) if _scale(preset).many else tuple(names)
 
 
@@ -209,7 +233,8 @@ def _drops(epochs, shares):
 def _kinds(preset, data, seeds):
     """Return the small networks of all kinds on one data set, under every degradation.
 
-    Where they train long, the plain one in colour also has its deviations foretold, and filters.
+    Where they train long, the plain network on colour images also has its deviations predicted and
+    sees images through filters.
     """
     looks = _seen(preset, (*NOISE, "noise_combined"))
     plain = ()
