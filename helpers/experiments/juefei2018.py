@@ -100,9 +100,9 @@ SCALES = {
 def decisive(preset, recipe, part="decisive", seeds=None):
     """Return the networks of one part of the decisive experiment, 18 layers, on CIFAR-10.
 
-    It asks whether noise does anything, of networks that differ in nothing else. preset: a name in
-    `presets.PRESETS`. recipe: a name in `RECIPES`. part: a name in `PARTS`. seeds: how many, None
-    for the preset's own number.
+    It asks whether the noise does anything, so the networks differ in nothing else. preset: a name
+    in `presets.PRESETS`. recipe: a name in `RECIPES`. part: a name in `PARTS`. seeds: how many,
+    None for the preset's own number.
 
     decisive: level 0 and the authors' level. low, high: the other levels. learnt: the authors'
     level, with masks that are learnt. plain: the network without its noise layers. convolution: an
