@@ -1,4 +1,8 @@
-"""Verdicts: what is measured for each statement of a paper's claims, and its judgement."""
+"""Verdicts: what is measured for each statement of a paper's claims, and how it is judged.
+
+Everywhere in here, preset is a name in `presets.PRESETS`: the scale to run at where no published
+evidence is stronger.
+"""
 
 from functools import lru_cache
 
@@ -16,21 +20,27 @@ MEASURES = {
 
 @lru_cache(maxsize=256)
 def findings(identity, preset):
-    """Return the `Finding`s on a row, on the strongest evidence there is.
+    """Return the `Finding`s on a row, from the strongest evidence there is.
 
-    preset: the scale to run at where nothing stronger is published. A row without statements, which
-    cannot be judged from what is at hand, has none.
+    identity: the row's id in the claims. preset: the scale to run at where nothing stronger is
+    published. The tuple is empty for a row without statements, which we have no means to judge.
     """
     return tuple(single(identity, statement, preset) for statement in claims.statements(identity))
 
 
 def single(identity, statement, preset):
-    """Return the `Finding` on one statement of a row, as from `claims.statements`."""
+    """Return the `Finding` on one statement of a row.
+
+    identity: the row's id. statement: a dict, as from `claims.statements`. preset: see `findings`.
+    """
     return _judged(identity, statement, measure(identity, statement, preset), preset)
 
 
 def measure(identity, statement, preset):
-    """Return the `claims.Measurement` of one statement of a row."""
+    """Return the `claims.Measurement` of one statement of a row.
+
+    identity: the row's id. statement: a dict, as from `claims.statements`. preset: see `findings`.
+    """
     key, _ = claims.row(identity)
     measured = claims.Measurement(*MEASURES[key][identity][statement["id"]](preset))
     if "key" not in statement or measured.values is None:
@@ -41,7 +51,10 @@ def measure(identity, statement, preset):
 
 
 def finding(name, preset):
-    """Return the `Finding` on one statement, named `row/statement`."""
+    """Return the `Finding` on one statement.
+
+    name: `row/statement`. preset: see `findings`.
+    """
     identity, wanted = name.split("/")
     stated = claims.statements(identity)
     pairs = zip(stated, findings(identity, preset), strict=True)
@@ -49,16 +62,20 @@ def finding(name, preset):
 
 
 def verdict(identity, preset):
-    """Return the `claims.RowVerdict` on a row."""
+    """Return the `claims.RowVerdict` on a row.
+
+    identity: the row's id. preset: see `findings`.
+    """
     return claims.together(findings(identity, preset))
 
 
 def floor_of(statement, measured, pairs):
     """Return the standard error that the test images alone give a statement's values.
 
-    pairs: of `grades.frames`. It is the measurement's own, or else that of accuracies, where values
-    over trainings are points of accuracy. A `number` has none: the paper's figure is of the same
-    test images.
+    statement: a dict, as from `claims.statements`. measured: its `claims.Measurement`. pairs: of
+    `grades.frames`. The error is the measurement's own where it has one. Otherwise it is that of
+    accuracies, for values over trainings in points of accuracy. A `number` has none: the paper's
+    figure comes from the same test images.
     """
     if measured.floor is not None:
         return measured.floor
@@ -68,7 +85,7 @@ def floor_of(statement, measured, pairs):
 
 
 def _judged(identity, statement, measured, preset):
-    """Return the `Finding` on a statement: its rule, on evidence of a grade."""
+    """Return the `Finding` on a statement: its rule, applied to evidence of a grade."""
     if measured.values is None:
         return claims.judge(statement, measured)
     key, _ = claims.row(identity)
@@ -86,7 +103,7 @@ def _judged(identity, statement, measured, preset):
 
 
 def _frozen(identity, statement, pairs):
-    """Return whether every record behind a statement was made when it read as it does."""
+    """Return whether a statement already read as it does now when each of its records was made."""
     name, asked = frozen.title(identity, statement), frozen.digest(statement)
     return bool(pairs) and all(
         known.get(name) == asked for _, rows in pairs for known in rows.statements

@@ -1,9 +1,9 @@
-"""Measurements over trainings whose networks were all shown the same pictures.
+"""Measurements over trainings whose networks all saw the same images.
 
-What a network does is seen picture by picture, and a value of a training is a mean over pictures.
-How far these means vary from training to training does not say how far they would vary over other
-pictures. So each measurement has a floor, the standard error that the pictures alone give one
-training, and the part of it that all trainings share.
+We observe a network image by image, and a training's value is a mean over images. The spread of
+these means from training to training does not tell us how far they would vary over other images. So
+each measurement has a floor, the standard error that the images alone give one training, and the
+part of it that all trainings share.
 """
 
 import numpy as np
@@ -12,19 +12,19 @@ from helpers.claims import Measurement
 
 
 def floor(each):
-    """Return the standard error that the pictures alone give, as a share; the mean over trainings.
+    """Return the standard error that the images alone give, as a share; the mean over trainings.
 
-    each: (trainings, pictures), which gives a float64, or (trainings, pictures, k) of k
-    comparisons, which gives float64 (k,).
+    each: (trainings, images), for which the result is a float64, or (trainings, images, k) with k
+    comparisons, for which it is float64 (k,).
     """
     errors = np.std(each, axis=1, ddof=1) / np.shape(each)[1] ** 0.5
     return errors.mean(axis=0)
 
 
 def shared(each):
-    """Return the part of `floor` that all trainings share, from covariances of pictures.
+    """Return the part of `floor` that all trainings share, from the covariances of images.
 
-    each: as for `floor`; of (trainings, pictures, k) the result is float64 (k,).
+    each: as for `floor`; for (trainings, images, k) the result is float64 (k,).
     """
     each = np.asarray(each, float)
     trainings, pictures = each.shape[:2]
@@ -36,14 +36,18 @@ def shared(each):
 
 
 def over_trainings(each, scale, names=()):
-    """Return the `Measurement` of differences, see `floor`; names: of k comparisons."""
+    """Return the `Measurement` of differences.
+
+    each: as for `floor`. scale: of the evidence, as in `Measurement`. names: of the k comparisons.
+    """
     return Measurement(np.mean(each, axis=1), scale, floor(each), names, shared=shared(each))
 
 
 def trend(each, scale, names):
-    """Return the `Measurement` of levels, each (trainings, pictures, levels); names: of levels.
+    """Return the `Measurement` of a trend over levels.
 
-    Its floors are those of the differences of neighbours and, last, of the ends (levels,).
+    each: (trainings, images, levels). scale: of the evidence, as in `Measurement`. names: of the
+    levels. The floors (levels,) are those of the differences of neighbours and, last, of the ends.
     """
     ends = each[..., :1] - each[..., -1:]
     steps = np.concatenate([each[..., :-1] - each[..., 1:], ends], axis=2)

@@ -1,9 +1,9 @@
-"""What the claims of ivan2019 are judged by.
+"""The measures that the claims of ivan2019 are judged by.
 
-A measure takes a preset and returns a `claims.Measurement`, or its first two fields: values and the
-scale of the evidence. Values are one number a repeat; a row of them where several comparisons must
-all hold, or for the levels of a trend; or a dict where the paper prints several numbers. Measures
-that need no training give the scale "no training".
+A measure takes a preset and returns a `claims.Measurement`, or its first two fields: the values and
+the scale of the evidence. Values are one number for each repeat; a row of numbers where several
+comparisons must all hold, or for the levels of a trend; or a dict where the paper prints several
+numbers. Measures that need no training give the scale "no training".
 """
 
 from functools import partial

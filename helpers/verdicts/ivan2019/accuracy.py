@@ -1,7 +1,8 @@
-"""Sections 2 to 5 of ivan2019: accuracies, from the records of its experiments.
+"""Accuracies in Sections 2 to 5 of ivan2019, from the records of its experiments.
 
-Every network is shown the same test images. Where records keep which of them were right after the
-last epoch, the error that the images give a difference is computed from that, and not assumed.
+All networks see the same test images. Where records keep which of them were right after the last
+epoch, we compute the error that the images give a difference instead of assuming it. Values are
+shares of the test images; "points" marks differences of them.
 """
 
 from functools import partial
@@ -24,7 +25,7 @@ CHANNELS = ("figure10", "figure10-channels")
 WIDE = dict.fromkeys(("vgg", "mlp 2"), TABLE1["cifar10"]) | {
     "dilated": "figure11", "strided": "section5",
     **{f"mlp {depth}": "section5" for depth in ivan2019.DEPTHS},
-}  # {network that is compared on permuted images: its experiment}  # fmt: skip
+}  # {network that we compare on permuted images: its experiment}  # fmt: skip
 
 evidence = partial(of, "ivan2019")
 
@@ -32,8 +33,9 @@ evidence = partial(of, "ivan2019")
 def answers(*groups):
     """Return which test images are right after the last epoch, float64 (seeds, images, groups).
 
-    groups: rows of the evidence table with one run a seed each. Of the seeds that all have; None
-    where a record does not keep the answers, or where there are fewer than two seeds.
+    groups: rows of the evidence table, each group with one run a seed. Only seeds that all groups
+    have count. The result is None where a record does not keep the answers, or for fewer than two
+    seeds.
     """
     last = [g[g.epoch == g.groupby("key").epoch.transform("max")] for g in groups]
     last = [rows.drop_duplicates("seed").set_index("seed") for rows in last]
@@ -50,8 +52,9 @@ def answers(*groups):
 def measurement(values, scale, each, names=()):
     """Return the `Measurement` of differences of accuracy.
 
-    each: the same differences on single test images (seeds, images) or (seeds, images, k), from
-    `answers`; None where they are not known.
+    values: the differences, (seeds,) or (seeds, k). scale: of the evidence. each: the same
+    differences on single test images, (seeds, images) or (seeds, images, k), from `answers`; None
+    where they are unknown. names: of the k comparisons.
     """
     if each is None:
         return Measurement(values, scale, names=names)
@@ -60,9 +63,11 @@ def measurement(values, scale, each, names=()):
 
 
 def falling(values, scale, right, names):
-    """Return the `Measurement` of levels (seeds, levels); right: their `answers`, or None.
+    """Return the `Measurement` of a trend of accuracy.
 
-    Its errors are those of the steps and, last, of the ends, as `rules.trend` takes them.
+    values: (seeds, levels). scale: of the evidence. right: the levels' `answers`, or None. names:
+    of the levels. The errors are those of the steps and, last, of the ends, as `rules.trend` takes
+    them.
     """
     if right is None:
         return Measurement(values, scale, names=names)
@@ -77,20 +82,20 @@ def _networks(rows):
 
 
 def _table1(preset, data, part=None):
-    """Return (`_networks`, scale) of a data set; part: another experiment than its own."""
+    """Return (`_networks`, scale) of a data set; part: an experiment to use instead of its own."""
     found = evidence(part or TABLE1[data], preset)
     return _networks(found.rows(data)), found.scale(data)
 
 
 def _curve(rows):
-    """Return accuracy (seeds, epochs)."""
+    """Return the accuracy after each epoch, (seeds, epochs)."""
     return rows.pivot(index="seed", columns="epoch", values="test_accuracy").to_numpy()
 
 
 def _lead(preset, data, first, second, pick, part=None):
     """Return the lead of one network over another, per seed.
 
-    pick: from curves (seeds, epochs) to one accuracy a seed.
+    pick: maps curves (seeds, epochs) to one accuracy per seed.
     """
     networks, scale = _table1(preset, data, part)
     first, second = networks[first], networks[second]
@@ -102,7 +107,8 @@ def _lead(preset, data, first, second, pick, part=None):
 def _leads(preset, data, first, second, part=None):
     """Return the lead of one network over another in every epoch, points (seeds, epochs).
 
-    The error of an epoch is that of the last one, as much larger as accuracies are nearer to 50 %.
+    Records keep answers after the last epoch only. We scale its error to the other epochs by the
+    binomial spread, which is larger for accuracies nearer to 50 %.
     """
     networks, scale = _table1(preset, data, part)
     a, b = (_curve(networks[name]) for name in (first, second))
@@ -124,29 +130,42 @@ def _last(curve):
 
 
 def cnn_below(preset, data):
-    """Return the CNN's lead on natural over permuted images, points (seeds, epochs)."""
+    """Return the CNN's lead on natural over permuted images, at a preset, points (seeds, epochs).
+
+    data: a name in `ivan2019.DATA`.
+    """
     return _leads(preset, data, ("vgg", "natural"), ("vgg", "permuted"))
 
 
 def mlp_above(preset, data, part=None):
-    """Return the MLP's lead over the CNN on permuted images, points (seeds, epochs)."""
+    """Return the MLP's lead over the CNN on permuted images, at a preset, points (seeds, epochs).
+
+    data: a name in `ivan2019.DATA`. part: the experiment; None for the data set's own in Table 1.
+    """
     return _leads(preset, data, ("mlp", "permuted"), ("vgg", "permuted"), part)
 
 
 def mlp_every(preset, data):
-    """Return the MLP's accuracy on natural minus permuted images, points (seeds, epochs)."""
+    """Return the MLP's lead on natural over permuted images, at a preset, points (seeds, epochs).
+
+    data: a name in `ivan2019.DATA`.
+    """
     return _leads(preset, data, ("mlp", "natural"), ("mlp", "permuted"))
 
 
 def mlp_same(preset, data):
-    """Return the MLP's last accuracy on natural minus permuted images, per seed."""
+    """Return the MLP's last lead on natural over permuted images, at a preset, points (seeds,).
+
+    data: a name in `ivan2019.DATA`.
+    """
     return _lead(preset, data, ("mlp", "natural"), ("mlp", "permuted"), _last)
 
 
 def delay(preset, data):
-    """Return how much farther below its best epoch the CNN is after the first one, per seed.
+    """Return how much more the CNN still gains after epoch 1 on permuted than on natural images.
 
-    On permuted images, minus the same on natural ones, points.
+    preset: see `helpers.verdicts`. data: a name in `ivan2019.DATA`. The gain is from the first to
+    the best epoch, and the result their difference in points, (seeds,), with the scale.
     """
     networks, scale = _table1(preset, data)
     natural, permuted = (_curve(networks["vgg", order]) for order in ORDERS.values())
@@ -155,12 +174,19 @@ def delay(preset, data):
 
 
 def peaks(preset, data, prefix=""):
-    """Return the best epoch's accuracy per network and order, as the paper reports it."""
+    """Return each network's accuracy at its best epoch, as the paper reports it, and the scale.
+
+    preset: see `helpers.verdicts`. data: a name in `ivan2019.DATA`. prefix: text before each name.
+    The accuracies are {network and order: (seeds,)}.
+    """
     return _reached(preset, data, _best, prefix)
 
 
 def lasts(preset, data):
-    """Return the last epoch's accuracy per network and order."""
+    """Return last-epoch accuracies, {network and order: (seeds,)}, and the scale.
+
+    preset: see `helpers.verdicts`. data: a name in `ivan2019.DATA`.
+    """
     return _reached(preset, data, _last)
 
 
@@ -171,7 +197,7 @@ def _reached(preset, data, pick, prefix=""):
 
 
 def all_peaks(preset):
-    """Return the twelve figures of Table 1, and the weakest scale of its three data sets."""
+    """Return Table 1's twelve figures at a preset, and the weakest scale of its data sets."""
     found, scales = {}, []
     for data in ivan2019.DATA:
         best, scale = peaks(preset, data, f"{data} ")
@@ -181,19 +207,26 @@ def all_peaks(preset):
 
 
 def natural_lead(preset, data, part=None):
-    """Return the CNN's lead over the MLP on natural images, best epochs, points (seeds,)."""
+    """Return the CNN's lead over the MLP on natural images, best epochs, points (seeds,).
+
+    preset: see `helpers.verdicts`. data: a name in `ivan2019.DATA`. part: as for `mlp_above`.
+    """
     return _lead(preset, data, ("vgg", "natural"), ("mlp", "natural"), _best, part)
 
 
 def drop(preset, data, part=None):
-    """Return the CNN's loss of best accuracy, natural minus permuted, per seed."""
+    """Return the CNN's loss of best accuracy, natural minus permuted, points (seeds,).
+
+    preset: see `helpers.verdicts`. data: a name in `ivan2019.DATA`. part: as for `mlp_above`.
+    """
     return _lead(preset, data, ("vgg", "natural"), ("vgg", "permuted"), _best, part)
 
 
 def drops(preset):
-    """Return the loss on CIFAR-10, Fashion-MNIST and MNIST, (seeds, 3): it should fall.
+    """Return the CNN's loss on CIFAR-10, Fashion-MNIST and MNIST at a preset, points (seeds, 3).
 
-    The three test sets have nothing in common, so their errors add up in squares.
+    The paper's claim is that it falls in this order. The three test sets share no images, so the
+    squares of their errors add up.
     """
     order = ivan2019.DATA[::-1]
     tables, scale = _at_one_scale(preset, *(TABLE1[data] for data in order))
@@ -217,13 +250,16 @@ def _ends(errors):
 
 
 def pairs_without_loss(preset):
-    """Return how many (seed, data set) pairs show no loss of best accuracy."""
+    """Return how many (seed, data set) pairs show no loss of best accuracy, at a preset."""
     found = drops(preset)
     return int((found.values <= 0).sum()), found.scale
 
 
 def slices(preset, epoch="best"):
-    """Return the CNN's accuracy at its best or last epoch by slices per side, (seeds, 6)."""
+    """Return the CNN's accuracy by slices per side, (seeds, 6) (Figure 8).
+
+    preset: see `helpers.verdicts`. epoch: best or last.
+    """
     table, right, scale = _by_slices(preset, epoch)
     names = tuple(f"{count:g} slice" + "s" * (count > 1) for count in table.columns)
     return falling(table.to_numpy(), scale, right, names)
@@ -237,14 +273,14 @@ def _by_slices(preset, epoch="best"):
 
 
 def _levels(rows, column, epoch="best"):
-    """Return (accuracy by seed and level, the `answers` of the levels) of rows of one network."""
+    """Return (accuracy by seed and level, the levels' `answers`), from rows of one network."""
     groups = {level: own for level, own in rows.groupby(column)}
     table = pd.DataFrame({level: _by_run(own, epoch) for level, own in groups.items()})
     return table.dropna(), answers(*groups.values())
 
 
 def four_slices(preset):
-    """Return the accuracy that four slices per side cost, per seed."""
+    """Return the accuracy that four slices per side cost, at a preset, points (seeds,)."""
     table, right, scale = _by_slices(preset)
     at = ivan2019.SLICES.index(4)
     each = None if right is None else right[..., 0] - right[..., at]
@@ -252,13 +288,19 @@ def four_slices(preset):
 
 
 def slice_ends(preset, epoch="best"):
-    """Return the two ends of Figure 8, at the best or the last epoch."""
+    """Return the accuracy at the two ends of Figure 8, {name: (seeds,)}, and the scale.
+
+    preset: see `helpers.verdicts`. epoch: best or last.
+    """
     found = slices(preset, epoch)
     return {"1 slice": found.values[:, 0], "32 slices": found.values[:, -1]}, found.scale
 
 
 def distances(preset, channels="all", epoch="best"):
-    """Return the CNN's accuracy at its best or last epoch by distance, (seeds, distances)."""
+    """Return the CNN's accuracy by distance, (seeds, distances) (Figure 10).
+
+    preset: see `helpers.verdicts`. channels: a name in `ivan2019.INPUTS`. epoch: best or last.
+    """
     found = evidence(CHANNELS[channels != "all"], preset)
     table, right = _by_distance(found.frame, channels, epoch)
     return falling(table.to_numpy(), found.scale("cifar10"), right, _named(table.columns))
@@ -269,7 +311,7 @@ def _named(levels):
 
 
 def _by_distance(rows, channels, epoch="best"):
-    """Return `_levels` of one input; `answers` of each distance."""
+    """Return `_levels` by distance, for one input."""
     rows = rows.assign(distance=rows.distance.astype(float).fillna(0))
     return _levels(rows[rows.channels == channels], "distance", epoch)
 
@@ -283,7 +325,7 @@ def _channels(frame):
 
 
 def full_level(preset):
-    """Return accuracy at the largest D minus that under a full permutation, seed by seed."""
+    """Return accuracy at the largest D minus that fully permuted, at a preset, points (seeds,)."""
     (local, full), scale = _at_one_scale(preset, "figure10", TABLE1["cifar10"])
     local = local[local.channels == "all"]
     distance = local.distance.astype(float)
@@ -294,7 +336,7 @@ def full_level(preset):
 
 
 def _gaps(preset):
-    """Return (RGB minus the mean single channel (seeds, distances), the same of images, scale)."""
+    """Return (RGB minus the mean single channel (seeds, distances), the same by image, scale)."""
     (all_, single), scale = _at_one_scale(preset, *CHANNELS)
     tables, right, shared = _channels(single)
     all_ = all_[all_.distance.astype(float).fillna(0).isin(shared)]  # it may have more distances
@@ -306,32 +348,32 @@ def _gaps(preset):
 
 
 def gaps(preset):
-    """Return (RGB minus the mean single channel (seeds, distances), scale)."""
+    """Return (RGB minus the mean single channel (seeds, distances), scale), at a preset."""
     values, _, scale = _gaps(preset)
     return values, scale
 
 
 def channel_cost(preset):
-    """Return the gap on natural images, per seed."""
+    """Return RGB minus the mean single channel on natural images, at a preset, points (seeds,)."""
     values, each, scale = _gaps(preset)
     return measurement(values[:, 0], scale, None if each is None else each[..., 0])
 
 
 def channel_costs(preset):
-    """Return the gap on natural images that Section 4 prints."""
+    """Return the gap on natural images that Section 4 prints, at a preset, and the scale."""
     found = channel_cost(preset)
     return {"RGB minus single channel": found.values}, found.scale
 
 
 def wider_gap(preset):
-    """Return the mean gap at D > 0 minus the gap at D = 0, per seed."""
+    """Return the mean gap at D > 0 minus the gap at D = 0, at a preset, points (seeds,)."""
     values, each, scale = _gaps(preset)
     each = None if each is None else each[..., 1:].mean(axis=-1) - each[..., 0]
     return measurement(values[:, 1:].mean(axis=1) - values[:, 0], scale, each)
 
 
 def red_worst(preset):
-    """Return the lead of green and of blue over red, points (seeds, 2 channels x distances)."""
+    """Return the lead of green and blue over red at a preset, points (seeds, 2 x distances)."""
     found = evidence("figure10-channels", preset)
     tables, right, shared = _channels(found.frame)
     others = ("green", "blue")
@@ -343,7 +385,10 @@ def red_worst(preset):
 
 
 def spread(preset):
-    """Return the spread of the channels from the largest D to D = 0, (seeds, distances)."""
+    """Return the range of the three channels' accuracies at a preset, (seeds, distances).
+
+    The distances run from the largest D to D = 0.
+    """
     found = evidence("figure10-channels", preset)
     tables, _, shared = _channels(found.frame)
     values = np.ptp(list(tables.values()), axis=0)[:, ::-1]
@@ -357,13 +402,13 @@ def _at_one_scale(preset, *names):
 
 
 def _by_run(rows, epoch="best"):
-    """Return test accuracy by seed, at the best or last epoch, of rows with one run a seed."""
+    """Return test accuracy by seed, at the best or last epoch, from rows with one run a seed."""
     runs = rows.sort_values("epoch").groupby("seed").test_accuracy
     return runs.max() if epoch == "best" else runs.last()
 
 
 def _wide(preset, networks):
-    """Return ({network of `WIDE`: its rows on permuted colour images}, scale), at one scale."""
+    """Return ({network in `WIDE`: its rows on permuted colour images}, scale), all at one scale."""
     tables, scale = _at_one_scale(preset, *sorted({WIDE[name] for name in networks}))
     found = {}
     for frame in tables:
@@ -378,14 +423,18 @@ def _wide(preset, networks):
 def wide_kernels(preset, networks=tuple(WIDE), epoch="best"):
     """Return ({network: accuracy on permuted colour images, by seed}, scale).
 
-    networks: of `WIDE`; they are compared at one scale. epoch: the best or the last.
+    preset: see `helpers.verdicts`. networks: names in `WIDE`; all are compared at one scale. epoch:
+    best or last.
     """
     found, scale = _wide(preset, networks)
     return {name: _by_run(rows, epoch) for name, rows in found.items()}, scale
 
 
 def dilated_lead(preset, *others):
-    """Return the dilated network's lead over each of the others, points (seeds, others)."""
+    """Return the dilated network's lead over each of the others, points (seeds, others).
+
+    preset: see `helpers.verdicts`. others: names in `WIDE`.
+    """
     found, scale = _wide(preset, ("dilated", *others))
     best = {name: _by_run(rows) for name, rows in found.items()}
     leads = pd.DataFrame({name: best["dilated"] - best[name] for name in others}).dropna()
@@ -396,12 +445,12 @@ def dilated_lead(preset, *others):
 
 
 def dilated_peak(preset):
-    """Return Figure 11's printed figure."""
+    """Return the accuracy that Figure 11 prints, measured at a preset, and the scale."""
     found, scale = wide_kernels(preset, ("dilated",))
     return {"dilated permuted": found["dilated"].to_numpy()}, scale
 
 
 def strided_bound(preset):
-    """Return 60 % minus the strided network's accuracy, per seed."""
+    """Return 60 % minus the strided network's accuracy at a preset, (seeds,), and the scale."""
     found, scale = wide_kernels(preset, ("strided",))
     return 0.60 - found["strided"].to_numpy(), scale

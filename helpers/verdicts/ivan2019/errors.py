@@ -1,7 +1,7 @@
-"""Section 6 of ivan2019: confusion matrices of the last epoch, and what they share.
+"""Confusion matrices after the last epoch, and what they have in common (ivan2019, Section 6).
 
-A rate is a share of the test images of one true class, so it has an error of its own from them,
-which all seeds share; `_weighted` gives it beside the values.
+A rate is a share of the test images of one true class. These images give it an error, which all
+seeds share; `_weighted` returns it beside the values.
 """
 
 from itertools import combinations, product
@@ -20,7 +20,7 @@ CLASSES = 10
 
 
 def _counts(preset, data, model, order):
-    """Return (last-epoch confusion matrices, counts (seeds, 10, 10), scale)."""
+    """Return last-epoch confusion matrices as counts (seeds, 10, 10), and the scale."""
     found = accuracy.evidence(accuracy.TABLE1[data], preset)
     rows = found.last(found.rows(data))
     kind = "pixel_permutation" if order == "permuted" else "natural"
@@ -29,7 +29,11 @@ def _counts(preset, data, model, order):
 
 
 def rates(preset, data, model, order):
-    """Return last-epoch confusion matrices as shares of the true class, (seeds, 10, 10)."""
+    """Return last-epoch confusion matrices as shares of the true class, (seeds, 10, 10).
+
+    preset: see `helpers.verdicts`. data: a data set. model: vgg or mlp. order: natural or permuted.
+    The scale comes second.
+    """
     counts, scale = _counts(preset, data, model, order)
     return np.stack([metrics.row_rates(c) for c in counts]), scale
 
@@ -38,7 +42,7 @@ def _weighted(counts, *weights):
     """Return (sums of weighted rates (seeds, sums), standard error from the test images).
 
     counts: (seeds, 10, 10). weights: (10, 10) for each sum. The images of a true class fall into
-    its ten cells at random; the error is the mean over seeds, of the sum that has the largest.
+    its ten cells at random. The error is a mean over seeds, of the sum with the largest one.
     """
     weights = np.stack(weights)
     images = counts.sum(axis=2)[:, None]  # (seeds, 1, 10)
@@ -49,7 +53,7 @@ def _weighted(counts, *weights):
 
 
 def _cells(value, rows, columns):
-    """Return weights (10, 10): `value`, shared out equally over some cells, 0 elsewhere."""
+    """Return weights (10, 10): `value`, split equally among some cells, and 0 elsewhere."""
     weights = np.zeros((CLASSES, CLASSES))
     cells = np.ix_(np.atleast_1d(rows), np.atleast_1d(columns))
     weights[cells] = value / weights[cells].size
@@ -57,7 +61,7 @@ def _cells(value, rows, columns):
 
 
 def _both_ways(first, second):
-    """Return the weights of the mean rate at which two classes are taken for each other."""
+    """Return the weights of the mean rate at which two classes are mistaken for each other."""
     return _cells(0.5, first, second) + _cells(0.5, second, first)
 
 
@@ -69,15 +73,19 @@ def _one(preset, data, model, order, weights):
 
 
 def shirt(preset):
-    """Return shirts' mean rate of going to 0, 2, 3, 4 minus that to the other five."""
+    """Return how much more often shirts go to 0, 2, 3, 4 than to the other five, (seeds,).
+
+    preset: see `helpers.verdicts`. Both are mean rates over the labels.
+    """
     weights = _cells(1, SHIRT, [0, 2, 3, 4]) - _cells(1, SHIRT, [1, 5, 7, 8, 9])
     return _one(preset, "fashion_mnist", "vgg", "natural", weights)
 
 
 def ninety(preset):
-    """Return the share of the labels outside 0, 2, 4, 6 that exceed 90 %, minus one half.
+    """Return the share of the labels outside 0, 2, 4, 6 above 90 %, minus one half, at a preset.
 
-    Its error from the test images is that of labels that exceed 90 % or not by chance.
+    The values are (seeds,). Their error from the test images is the spread of that share when each
+    label's accuracy is redrawn as a binomial.
     """
     counts, scale = _counts(preset, "fashion_mnist", "vgg", "natural")
     others = [k for k in range(CLASSES) if k not in SHIRT_LIKE]
@@ -89,14 +97,20 @@ def ninety(preset):
 
 
 def shoes(preset):
-    """Return the rate of sandals and boots taken for sneakers minus that of other labels."""
+    """Return how much more often sandals and boots than other labels are called sneakers.
+
+    preset: see `helpers.verdicts`. The values are differences of mean rates, (seeds,).
+    """
     others = [k for k in range(CLASSES) if k not in (SNEAKER, *SHOES)]
     weights = _cells(1, SHOES, SNEAKER) - _cells(1, others, SNEAKER)
     return _one(preset, "fashion_mnist", "vgg", "natural", weights)
 
 
 def top_two(preset, order):
-    """Return by how much ship and automobile are each above every other class, (seeds, 16)."""
+    """Return how far ship and automobile are each above every other class, points (seeds, 16).
+
+    preset: see `helpers.verdicts`. order: natural or permuted.
+    """
     counts, scale = _counts(preset, "cifar10", "vgg", order)
     best = (SHIP, AUTOMOBILE)
     pairs = list(product(best, [k for k in range(CLASSES) if k not in best]))
@@ -105,7 +119,10 @@ def top_two(preset, order):
 
 
 def cat_worst(preset, order):
-    """Return by how much every other class is recognised better than cats, (seeds, 9)."""
+    """Return how far the accuracy of every other class is above that of cats, points (seeds, 9).
+
+    preset: see `helpers.verdicts`. order: natural or permuted.
+    """
     counts, scale = _counts(preset, "cifar10", "vgg", order)
     pairs = [(k, CAT) for k in range(CLASSES) if k != CAT]
     values, floor = _weighted(counts, *(_cells(1, a, a) - _cells(1, b, b) for a, b in pairs))
@@ -113,9 +130,10 @@ def cat_worst(preset, order):
 
 
 def cat_dog(preset, order):
-    """Return the error between cat and dog minus that of each other two classes, (seeds, 44).
+    """Return the error between cat and dog minus that between any other two classes, (seeds, 44).
 
-    An error is the mean of both ways: the larger one would be above the others by chance alone.
+    preset: see `helpers.verdicts`. order: natural or permuted. An error is the mean of both
+    directions: the larger of the two would exceed the others by chance alone.
     """
     counts, scale = _counts(preset, "cifar10", "vgg", order)
     pairs = [pair for pair in combinations(range(CLASSES), 2) if pair != (CAT, DOG)]
@@ -130,22 +148,23 @@ def _named(pairs, joint):
 
 
 def mlp_cat_dog(preset):
-    """Return the MLP's mean cat-dog error minus its mean error, natural images, per seed."""
+    """Return the MLP's cat-dog minus its mean error on natural images, at a preset, (seeds,)."""
     every = ~np.eye(CLASSES, dtype=bool) / (CLASSES * (CLASSES - 1))
     return _one(preset, "cifar10", "mlp", "natural", _both_ways(CAT, DOG) - every)
 
 
 def cat_dog_rates(preset):
-    """Return the two rates that Section 6.2 prints."""
+    """Return the two rates that Section 6.2 prints, measured at a preset, {name: (seeds,)}."""
     counts, scale = _counts(preset, "cifar10", "vgg", "natural")
     values, floor = _weighted(counts, _cells(1, CAT, DOG), _cells(1, DOG, CAT))
     return Measurement({"cat as dog": values[:, 0], "dog as cat": values[:, 1]}, scale, floor)
 
 
 def class_changes(preset):
-    """Return the MLP's permuted minus natural accuracy of bird and frog.
+    """Return the MLP's permuted minus natural accuracy of bird and frog, {name: (seeds,)}.
 
-    Both networks see the same test images, so the error is that of one (`rules.test_set_error`).
+    preset: see `helpers.verdicts`. Both networks see the same test images, so the error is that of
+    one (`rules.test_set_error`).
     """
     weights = [_cells(1, k, k) for k in (BIRD, FROG)]
     natural, scale = _counts(preset, "cifar10", "mlp", "natural")
@@ -156,7 +175,10 @@ def class_changes(preset):
 
 
 def correlations(preset, model, diagonal=True):
-    """Return r of each class's column, natural with permuted, (seeds, 10)."""
+    """Return Pearson's r of each class's column, natural with permuted, (seeds, 10), and the scale.
+
+    preset: see `helpers.verdicts`. model: vgg or mlp. diagonal: whether right answers count too.
+    """
     natural, scale = rates(preset, "cifar10", model, "natural")
     permuted, _ = rates(preset, "cifar10", model, "permuted")
     pairs = zip(natural, permuted, strict=True)
@@ -164,20 +186,23 @@ def correlations(preset, model, diagonal=True):
 
 
 def mlp_more(preset, diagonal):
-    """Return the MLP's mean r minus the CNN's, per seed."""
+    """Return the MLP's mean r minus the CNN's, (seeds,).
+
+    preset: see `helpers.verdicts`. diagonal: as for `correlations`.
+    """
     mlp, scale = correlations(preset, "mlp", diagonal)
     cnn, _ = correlations(preset, "vgg", diagonal)
     return Measurement(mlp.mean(axis=1) - cnn.mean(axis=1), scale, floor=0.0)
 
 
 def mean_off(preset):
-    """Return the CNN's mean r without the diagonal, per seed."""
+    """Return the CNN's mean r without the diagonal, at a preset, (seeds,)."""
     values, scale = correlations(preset, "vgg", diagonal=False)
     return Measurement(values.mean(axis=1), scale, floor=0.0)
 
 
 def mean_r(preset):
-    """Return Table 4's last line, measured."""
+    """Return the last line of Table 4, measured at a preset, {name: (seeds,)}."""
     cnn, scale = correlations(preset, "vgg")
     mlp, _ = correlations(preset, "mlp")
     means = {"CNN mean r": cnn.mean(axis=1), "MLP mean r": mlp.mean(axis=1)}
