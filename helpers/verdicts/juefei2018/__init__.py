@@ -1,4 +1,4 @@
-"""What the claims of juefei2018 are judged by; see `helpers.verdicts.ivan2019` for the form."""
+"""The measures that judge the claims of juefei2018, in the form of `helpers.verdicts.ivan2019`."""
 
 from functools import partial
 

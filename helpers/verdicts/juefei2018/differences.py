@@ -1,4 +1,8 @@
-"""Supplement, Section 4 of juefei2018: how loud difference maps are, for filters of three sizes."""
+"""The standard deviation of difference maps, for filters of three sizes (juefei2018, Supplement 4).
+
+Everywhere in here, preset is as in `helpers.verdicts`; kind is a name in `map_statistics.KINDS`,
+reading one in `READINGS`. The keyword arguments images are those of `moments`: padding and px.
+"""
 
 from functools import partial
 from itertools import product
@@ -22,9 +26,9 @@ TITLES = {
 
 
 def strongest(preset):
-    """Return the pictures that verdicts rest on: ImageNet's, which a smoke run leaves alone.
+    """Return the kind of images that verdicts use: ImageNet's, but photographs for a smoke run.
 
-    A smoke run tests the code, so it takes what it can measure itself.
+    preset: see the module. A smoke run tests the code, so it uses what it can measure itself.
     """
     return "photographs" if preset == "smoke" else "imagenet"
 
@@ -32,20 +36,25 @@ def strongest(preset):
 def moments(preset, kind, padding="valid", px=SIDE):
     """Return the moments of the pixel differences of each group, in a window of 7x7 px.
 
-    kind: of pictures, `photographs` or `imagenet`. px: the side they are drawn at, 224 or 112.
+    preset, kind: see the module. padding: a name in `differences.PADDINGS`. px: side of the images,
+    224 or 112.
     """
     return list(zip(*map_statistics.of(preset, kind).moments[padding, px], strict=True))
 
 
 def pooled(found):
-    """Return the moments of all groups together, each with the same weight."""
+    """Return the moments of all groups together, each with the same weight.
+
+    found: as from `moments`.
+    """
     return tuple(np.mean(part, axis=0) for part in zip(*found, strict=True))
 
 
 def measured(preset, kind, reading, **images):
     """Return mean and mean square of the maps of each filter, float64 (2, groups, sizes, filters).
 
-    Every group has filters of its own, so groups are independent repeats.
+    preset, kind, reading, images: see the module. Every group has filters of its own, so groups are
+    independent repeats.
     """
     low, high, divided = READINGS[reading]
     found = [
@@ -63,19 +72,28 @@ def measured(preset, kind, reading, **images):
 
 
 def levels(preset, kind, reading, **images):
-    """Return the standard deviation of each group's maps, float64 (groups, sizes)."""
+    """Return the standard deviation of each group's maps, grey values, float64 (groups, sizes).
+
+    preset, kind, reading, images: see the module.
+    """
     mean, square = measured(preset, kind, reading, **images)
     return np.sqrt(square.mean(axis=2) - mean.mean(axis=2) ** 2)
 
 
 def together(preset, kind, reading, **images):
-    """Return mean and standard deviation over all maps of all groups, float64 (sizes,) each."""
+    """Return mean and standard deviation over all maps of all groups, float64 (sizes,) each.
+
+    preset, kind, reading, images: see the module.
+    """
     mean, square = measured(preset, kind, reading, **images).mean(axis=(1, 3))
     return mean, np.sqrt(square - mean**2)
 
 
 def exact(preset, kind, low, high, **images):
-    """Return mean and standard deviation that taps from U(low, high) give, (sizes,) each."""
+    """Return the mean and standard deviation that taps from U(low, high) give, (sizes,) each.
+
+    preset, kind, images: see the module. low, high: the range of the taps.
+    """
     window = pooled(moments(preset, kind, **images))
     found = [differences.expected(differences.within(window, size), low, high) for size in SIZES]
     mean, square = np.array(found).T
@@ -83,15 +101,18 @@ def exact(preset, kind, low, high, **images):
 
 
 def printed(which="std"):
-    """Return the paper's figures (Table 1 of the supplement), float64 (sizes,)."""
+    """Return the paper's figures (Table 1 of the supplement), float64 (sizes,).
+
+    which: key of the claim's numbers, such as std.
+    """
     return np.array(list(claims.row("pnn-s-table1")[1]["numbers"][which].values()))
 
 
 def fitted(preset, kind, **images):
     """Return the uniform range (low, high) whose exact figures come nearest to the printed ones.
 
-    Nearest in the relative error of the three mean squares, which are linear in the variance of
-    a tap and in its squared mean.
+    preset, kind, images: see the module. Nearest means the relative error of the three mean
+    squares, which are linear in the variance of a tap and in its squared mean.
     """
     window = pooled(moments(preset, kind, **images))
     seconds = [differences.within(window, size)[1] for size in SIZES]
@@ -102,9 +123,10 @@ def fitted(preset, kind, **images):
 
 
 def summary(preset, kind, reading, **images):
-    """Return one line of the table of readings, a dict of texts; see `levels` for the arguments.
+    """Return one line of the table of readings, a dict of texts.
 
-    growth: 95 % intervals of the steps from 3x3 to 5x5 and from 5x5 to 7x7 px, over groups.
+    preset, kind, reading, images: see the module. growth: 95 % intervals of the steps from 3x3 to
+    5x5 and from 5x5 to 7x7 px, over groups.
     """
     mean, std = together(preset, kind, reading, **images)
     steps = np.diff(levels(preset, kind, reading, **images), axis=1).T
@@ -123,7 +145,10 @@ def _evidence(preset, kind):
 
 
 def grows(preset, reading):
-    """Return the noise of 7x7, 5x5 and 3x3 filters, grey values (groups, 3): it should fall."""
+    """Return the standard deviation for 7x7, 5x5 and 3x3 filters, grey values (groups, 3).
+
+    preset, reading: see the module. The paper's claim is that it falls in this order.
+    """
     kind = strongest(preset)
     series = levels(preset, kind, reading)[:, ::-1]
     return Measurement(series, _evidence(preset, kind), 0.0, FILTER_NAMES[::-1])
@@ -132,7 +157,8 @@ def grows(preset, reading):
 def fit_error(preset):
     """Return how far the best uniform range misses a printed standard deviation, as a share.
 
-    The largest of the three relative errors, with the padding and the size that suit it best.
+    preset: see the module. It is the largest of the three relative errors, with the padding and the
+    image size that fit best.
     """
     kind, worst = strongest(preset), []
     for padding, px in product(differences.PADDINGS, map_statistics.PX):
@@ -143,7 +169,10 @@ def fit_error(preset):
 
 
 def quartiles(preset, reading):
-    """Return the width of the middle half of the values for 7x7, 5x5, 3x3 px, (groups, 3)."""
+    """Return the width of the middle half of the values for 7x7, 5x5 and 3x3 filters, (groups, 3).
+
+    preset, reading: see the module (Figure S2).
+    """
     kind = strongest(preset)
     series = map_statistics.of(preset, kind).widths[reading][:, ::-1]
     return Measurement(series, _evidence(preset, kind), 0.0, FILTER_NAMES[::-1])

@@ -1,9 +1,9 @@
-"""Publish the statistics of 500 pictures of ImageNet that `map_statistics` reads.
+"""Publish the statistics of 500 images of ImageNet that `map_statistics` reads.
 
     DATA_DIR=/path/to/data python -m helpers.verdicts.juefei2018.imagenet
 
-It takes pictures from DATA_DIR/imagenet_sample/*.jpg and writes
-results/statistics/differences-imagenet.json, which holds no pixel of any of them.
+It reads images from DATA_DIR/imagenet_sample/*.jpg and writes
+results/statistics/differences-imagenet.json, which contains no pixel of any of them.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from helpers.verdicts.juefei2018 import map_statistics
 from helpers.verdicts.juefei2018.map_statistics import SIDE
 
 GROUPS = 10
-COUNT = 500  # pictures, as in the paper
+COUNT = 500  # images, as in the paper
 
 
 def main():
-    """Measure the pictures and write the record; return 2, after one line, if they lack."""
+    """Measure the images and write the record; return 2, after one line, if images are missing."""
     try:
         record = make()
-    except (InputError, OSError) as error:  # OSError: a file that is no picture
+    except (InputError, OSError) as error:  # OSError: a file that is not an image
         print(error, file=sys.stderr)
         return 2
     path = map_statistics.published()
@@ -36,7 +36,7 @@ def main():
 
 
 def make():
-    """Return the record of the pictures that `draw` gives."""
+    """Return the record of the images that `draw` returns."""
     groups = draw()
     says = f"{sum(map(len, groups))} pictures of ImageNet"
     chosen = (
@@ -48,7 +48,7 @@ def make():
 
 
 def draw():
-    """Return ten groups of grey pictures, each uint8 (N, 224, 224), not resized.
+    """Return ten groups of grey images, each uint8 (N, 224, 224), not resized.
 
     Raises `InputError` where DATA_DIR/imagenet_sample has fewer than 500 that are large enough.
     """

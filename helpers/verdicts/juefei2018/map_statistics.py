@@ -1,7 +1,7 @@
-"""Statistics of pictures and of their difference maps: all that tables and verdicts need of them.
+"""Statistics of images and their difference maps: all that tables and verdicts need of them.
 
-ImageNet is not in the repository, but these statistics of 500 of its pictures are, so that the
-book says the same everywhere. `helpers.verdicts.juefei2018.imagenet` makes them.
+The repository cannot hold ImageNet, but it holds these statistics of 500 of its images, so that the
+book says the same everywhere. `helpers.verdicts.juefei2018.imagenet` computes them.
 """
 
 from dataclasses import dataclass
@@ -14,30 +14,31 @@ from PIL import Image
 from helpers import differences, paths, photos, presets, records
 from helpers.errors import InputError, one_of
 
-KINDS = ("photographs", "imagenet")  # of pictures
+KINDS = ("photographs", "imagenet")  # of images
 SIZES = (3, 5, 7)  # px, of filters
-SIDE = 224  # px, of pictures
+SIDE = 224  # px, of images
 PX = (SIDE, SIDE // 2)  # as they are, and halved
 PLACES = differences.LARGEST**2  # of a window
 CROPS = {"smoke": 1, "quick": 6, "study": 36, "long": 36, "paper": 36}  # of one photograph at most
-READINGS = {  # range of the taps, and whether a map is divided by their sum
+READINGS = {  # how one may read the paper: range of the taps, whether a map is divided by their sum
     "zero-mean": (-1, 1, False),
     "positive": (0, 1, False),
     "zero-mean-divided": (-1, 1, True),
     "positive-divided": (0, 1, True),
 }
 BINS = 80  # of a histogram
-DIGITS = 8  # significant ones, of published statistics
+DIGITS = 8  # significant digits of published statistics
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Hold what is known of ten groups of pictures.
+    """Statistics of ten groups of images.
 
-    says: what the pictures are. chosen: how. moments: {(padding, px): (mean, second)} of the pixel
-    differences in a window of 7x7, float64 (groups, 49) and (groups, 49, 49). widths: {reading:
-    (groups, sizes)}, of the middle half of a map's values. histograms: {size: (limit, counts
-    (80,))}, from -limit to limit, of taps from U(-1, 1). alike: (filters,), see `alike`.
+    says: what the images are. chosen: how we chose them. moments: {(padding, px): (mean, second)}
+    of the pixel differences in a window of 7x7, float64 (groups, 49) and (groups, 49, 49). widths:
+    {reading: (groups, sizes)}, of the middle half of a map's values. histograms: {size: (limit,
+    counts (80,))}, from -limit to limit, for taps from U(-1, 1). alike: (filters,), see the
+    function.
     """
 
     says: str
@@ -49,7 +50,10 @@ class Statistics:
 
 
 def of(preset, kind):
-    """Return the `Statistics` of pictures: published ones of ImageNet, or photographs, now."""
+    """Return the `Statistics` of images: published ones of ImageNet, or of photographs, made now.
+
+    preset: sets the crops of a photograph, see `CROPS`. kind: a name in `KINDS`.
+    """
     presets.preset(preset)
     if one_of("kind", kind, KINDS) == "imagenet":
         return _read(published())
@@ -70,21 +74,28 @@ def _of_photographs(most):
 
 @lru_cache(maxsize=4)
 def photographs(most):
-    """Return grey crops of each of the ten photographs, at most so many, uint8 (N, 224, 224)."""
+    """Return grey crops of each of the ten photographs, a tuple of uint8 (N, 224, 224).
+
+    most: crops of one photograph at most.
+    """
     return tuple(
         crops(grey(Image.fromarray(photos.photograph(name))))[:most] for name in photos.PHOTOGRAPHS
     )
 
 
 def grey(picture):
-    """Return a picture's grey values, uint8 (H, W), colours weighed as in Rec. 601."""
+    """Return the grey values of an image, uint8 (H, W), with the weights of Rec. 601.
+
+    picture: a PIL image.
+    """
     return np.asarray(picture.convert("L"))
 
 
 def crops(image, side=SIDE):
-    """Return the disjoint crops of a grey image (H, W), (crops, side, side), its rim left out.
+    """Return disjoint crops of a grey image, (crops, side, side), without its rim.
 
-    Those nearest to the middle come first, since the corners of some photographs are black.
+    image: (H, W). side: px. Those nearest to the middle come first, because the corners of some
+    photographs are black.
     """
     rows, columns = image.shape[0] // side, image.shape[1] // side
     tiles = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
@@ -95,7 +106,10 @@ def crops(image, side=SIDE):
 
 
 def measure(groups, says, chosen):
-    """Return the `Statistics` of groups of grey images, each (N, 224, 224)."""
+    """Return the `Statistics` of groups of images.
+
+    groups: grey images, each (N, 224, 224). says, chosen: as in `Statistics`.
+    """
     moments = {}
     for padding, px in product(differences.PADDINGS, PX):
         found = [differences.moments(scaled(group, px), padding=padding) for group in groups]
@@ -114,16 +128,20 @@ def measure(groups, says, chosen):
 
 
 def scaled(images, px):
-    """Return images (N, H, W) as they are or, for half of H px, as means of 2x2 px."""
+    """Return images at a side of px: as they are or, for half their side, as means of 2x2 px.
+
+    images: (N, H, W). px: H or H / 2.
+    """
     if px == images.shape[1]:
         return images
     return images.reshape(len(images), px, 2, px, 2).mean(axis=(2, 4))
 
 
 def values(images, reading, group, size, filters=20, every=7):
-    """Return values of the difference maps of the first two images, every few of them, flat.
+    """Return values of the difference maps of the first two images, flat: one in `every`.
 
-    group: its number; each has filters of its own.
+    images: (N, H, W). reading: a name in `READINGS`. group: number of the group, which draws its
+    filters. size: of the filters, px. filters: how many.
     """
     low, high, divided = READINGS[reading]
     weights = differences.filters(filters, size, low, high, seed=group)
@@ -133,7 +151,9 @@ def values(images, reading, group, size, filters=20, every=7):
 def alike(groups, filters=10):
     """Return how the mean map of every other group correlates with that of the rest, (filters,).
 
-    The mean of maps that are not divided is the map of the mean image. Taps: U(-1, 1), 3x3.
+    groups: of grey images, each (N, H, W). filters: how many, 3x3 with taps from U(-1, 1). Maps
+    that are not divided by the taps' sum are linear, so the mean of the maps is the map of the mean
+    image.
     """
     halves = [np.mean([g.mean(axis=0) for g in groups[k::2]], axis=0)[None] for k in (0, 1)]
     found = [
@@ -154,7 +174,11 @@ def _histogram(found):
 
 
 def pack(found):
-    """Return `Statistics` as JSON can hold them: digits cut, of second moments the upper half."""
+    """Return `Statistics` in a form that JSON can hold.
+
+    found: the `Statistics`. Numbers lose digits beyond `DIGITS`; of second moments we keep the
+    upper half.
+    """
     upper = np.triu_indices(PLACES)
     return {
         "says": found.says,
@@ -173,7 +197,10 @@ def pack(found):
 
 
 def unpack(record):
-    """Return the `Statistics` that `pack` made a record of."""
+    """Return the `Statistics` that `pack` made a record of.
+
+    record: a dict, as from `pack`.
+    """
     return Statistics(
         says=record["says"],
         chosen=record["chosen"],
@@ -190,7 +217,7 @@ def unpack(record):
 
 
 def _cut(array):
-    """Return an array as nested lists of numbers of a few digits."""
+    """Return an array as nested lists of numbers with `DIGITS` significant digits."""
     return np.vectorize(lambda x: float(f"{x:.{DIGITS}g}"))(array).tolist()
 
 

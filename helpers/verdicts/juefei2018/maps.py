@@ -1,4 +1,4 @@
-"""Supplement, Section 5 of juefei2018: what becomes of images in both networks (Figure S3)."""
+"""What both networks make of images, stage by stage (juefei2018, Figure S3; Supplement 5)."""
 
 from functools import lru_cache
 
@@ -16,7 +16,10 @@ LATE = (3, 4)
 
 @lru_cache(maxsize=8)
 def observed(preset, model):
-    """Return what was seen in the networks of one kind, a list over seeds, and the scale."""
+    """Return the observations of the networks of one kind, a list over seeds, and the scale.
+
+    preset: see `helpers.verdicts`. model: pnn or resnet.
+    """
     found = evidence("figure_s3", preset)
     rows = found.last()
     rows = rows[rows.model == model].sort_values("seed")
@@ -24,26 +27,38 @@ def observed(preset, model):
 
 
 def roughness(preset, model):
-    """Return the roughness of the maps of each stage, (seeds, stages), and the scale."""
+    """Return the roughness of the maps of each stage, (seeds, stages), and the scale.
+
+    preset, model: as for `observed`.
+    """
     seen, scale = observed(preset, model)
     return np.array([[stage["roughness"] for stage in one["stages"]] for one in seen]), scale
 
 
 def sharper(preset):
-    """Return by how much the PNN's maps are rougher in each of the last two stages, (seeds, 2)."""
+    """Return how much rougher the PNN's maps are in each of the last two stages, (seeds, 2).
+
+    preset: see `helpers.verdicts`.
+    """
     (noisy, scale), (usual, _) = (roughness(preset, model) for model in ("pnn", "resnet"))
     names = tuple(STAGES[stage] for stage in LATE)
     return Measurement((noisy - usual)[:, LATE], scale, 0.0, names)
 
 
 def alignments(preset):
-    """Return how alike PNN and CNN arrange images at each stage, (seeds, stages), and the scale."""
+    """Return how alike PNN and CNN arrange images at each stage, (seeds, stages), and the scale.
+
+    preset: see `helpers.verdicts`. The measure is `metrics.alignment`.
+    """
     (noisy, scale), (usual, _) = (observed(preset, model) for model in ("pnn", "resnet"))
     return _aligned(zip(noisy, usual, strict=True)), scale
 
 
 def between_seeds(preset, model):
-    """Return the same of networks of one kind, each and the next seed's, (seeds, stages)."""
+    """Return the alignment of each network with the next seed's network, (seeds, stages).
+
+    preset, model: as for `observed`.
+    """
     seen, _ = observed(preset, model)
     return _aligned(zip(seen, seen[1:] + seen[:1], strict=True))
 
@@ -57,7 +72,10 @@ def _aligned(pairs):
 
 
 def pictures(preset):
-    """Return {model: maps of one image, a list over stages of uint8 (maps, H, W)} of seed 0."""
+    """Return {model: maps of one image, a list over stages of uint8 (maps, H, W)}, of seed 0.
+
+    preset: see `helpers.verdicts`.
+    """
     return {
         model: [
             np.array(maps, np.uint8) for maps in observed(preset, model)[0][0]["stage_pictures"]
@@ -68,10 +86,11 @@ def pictures(preset):
 
 @lru_cache(maxsize=8)
 def receptive_field(model, side=512, width=1, depth=18):
-    """Return how many px across a place of the last stage's maps depends on, 7x7 stem.
+    """Return how many px across a place in the last stage's maps depends on, with the 7x7 stem.
 
-    Every activation and weight is positive and the noise is 0, so that nothing cancels; a max-pool
-    passes the gradient of one pixel only, so pools take means here.
+    model: pnn or resnet. side: of the input, px. width, depth: of the network. All activations and
+    weights are positive and the noise is 0, so that nothing cancels. A max-pool passes the gradient
+    of one pixel only, so we replace pools by means.
     """
     noise = {"level": 0.0} if model == "pnn" else {}
     network = models.build(model, (1, side, side), 10, 0, depth=depth, width=width, **noise)

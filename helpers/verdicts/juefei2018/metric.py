@@ -1,4 +1,8 @@
-"""The disputed test accuracy of juefei2018: smoothed, never reset, the best of all epochs."""
+"""The disputed test accuracy of juefei2018: smoothed, never reset, the best of all epochs.
+
+Everywhere in here, preset is as in `helpers.verdicts`, and batch is the number of images in a test
+batch.
+"""
 
 from functools import lru_cache
 
@@ -10,14 +14,14 @@ from helpers.training import MONITORED
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018.records import evidence
 
-ORDERS = 500  # of the test images, drawn anew for each network
+ORDERS = 500  # of the test images, drawn again for each network
 
 
 @lru_cache(maxsize=8)
 def answers(preset):
     """Return which test images each network got right after every epoch, and the scale.
 
-    A list over seeds of bool (epochs, N).
+    preset: see the module. The answers are a list over seeds of bool (epochs, N).
     """
     found = evidence("metric", preset)
     rows = found.last().sort_values("seed")
@@ -30,7 +34,10 @@ def answers(preset):
 
 @lru_cache(maxsize=32)
 def reported(preset, batch):
-    """Return what the code would have shown, a list over seeds of (ORDERS, epochs)."""
+    """Return what the code would have reported, a list over seeds of (ORDERS, epochs).
+
+    preset, batch: see the module.
+    """
     found = []
     for seed, right in enumerate(answers(preset)[0]):
         rng = np.random.default_rng(seed)
@@ -40,10 +47,11 @@ def reported(preset, batch):
 
 
 def over_orders(accuracy, images, batch, kept=0.7):
-    """Return the standard deviation of `metrics.shown_in` over all orders of so many test images.
+    """Return the standard deviation of `metrics.shown_in` over all orders of the test images.
 
-    accuracy: a share of these images, of any shape. In a random order it is a sum of weights over
-    images that are drawn without replacement, whose variance is known.
+    accuracy: a share of these images, an array of any shape. images: how many. batch: see the
+    module. kept: share of the old value that smoothing keeps. In a random order, the smoothed
+    accuracy is a weighted sum over images drawn without replacement, whose variance is known.
     """
     accuracy = np.asarray(accuracy, float)
     weights = (1 - kept) * kept ** np.arange(images // batch) / batch  # of an image of each batch
@@ -54,7 +62,8 @@ def over_orders(accuracy, images, batch, kept=0.7):
 def spreads(preset, batch):
     """Return the deviation over orders and the predicted one, last epoch, (seeds,) each.
 
-    The prediction is that of `metrics.spread`, for orders of a test set without end.
+    preset, batch: see the module. The prediction is `metrics.spread`, for orders of an endless test
+    set.
     """
     right = answers(preset)[0]
     accuracy = np.array([one[-1].mean() for one in right])
@@ -62,22 +71,29 @@ def spreads(preset, batch):
 
 
 def spread_error(_, batch=10, images=10_000):
-    """Return the relative error of the prediction for 10,000 test images, whatever the network."""
+    """Return the relative error of the predicted deviation, which does not depend on the network.
+
+    batch: see the module. images: of the test set.
+    """
     predicted = metrics.spread(0.5, batch)
     return float(abs(predicted / over_orders(0.5, images, batch) - 1)), ANY
 
 
 def inflation(preset, batch=10):
-    """Return by how much the best reported accuracy exceeds the true best, mean over orders."""
+    """Return by how much the best reported accuracy exceeds the true best, points (seeds,).
+
+    preset, batch: see the module. It is averaged over orders. The scale comes second.
+    """
     pairs = zip(reported(preset, batch), answers(preset)[0], strict=True)
     gains = [shown.max(axis=1).mean() - right.mean(axis=1).max() for shown, right in pairs]
     return np.array(gains), answers(preset)[1]
 
 
 def expected_inflation(preset, batch, draws=2_000):
-    """Return what `inflation` would be if epochs were independent draws, per seed.
+    """Return what `inflation` would be if epochs were independent draws, (seeds,).
 
-    Every epoch is as accurate as it was; its deviation is normal, of the predicted size.
+    preset, batch: see the module. draws: how many. Every epoch keeps its accuracy; its deviation is
+    normal, with the predicted standard deviation.
     """
     rng, found = np.random.default_rng(batch), []
     for right in answers(preset)[0]:
@@ -88,7 +104,7 @@ def expected_inflation(preset, batch, draws=2_000):
 
 
 def inflations(preset):
-    """Return the inflation at batches of 10, 20, 50 and 100, (seeds, 4)."""
+    """Return the inflation with batches of 10, 20, 50 and 100 at a preset, points (seeds, 4)."""
     series = np.array([inflation(preset, batch)[0] for batch in MONITORED]).T
     names = tuple(f"batches of {batch}" for batch in MONITORED)
     return Measurement(series, answers(preset)[1], names=names)

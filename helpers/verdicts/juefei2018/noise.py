@@ -1,4 +1,8 @@
-"""Section 5.2 of juefei2018: does the noise do anything? The networks with it and without."""
+"""Does the noise matter? Networks with it and without (juefei2018, Section 5.2).
+
+Everywhere in here, preset is as in `helpers.verdicts`; recipe is a key of `RECIPES`; best takes
+each run's best epoch instead of the last. An arm is a noise level, or the name of a control.
+"""
 
 from itertools import combinations
 
@@ -27,7 +31,10 @@ PRINTED = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)  # Table 3
 
 
 def arm(row):
-    """Return what a network of the decisive experiment is: its noise level, or a control."""
+    """Return the arm of a network of the decisive experiment: its noise level, or a control.
+
+    row: of the evidence table.
+    """
     arguments = row.arguments
     if row.model == "resnet":
         return "{0}x{0}".format(arguments.get("kernel", 3))
@@ -37,30 +44,46 @@ def arm(row):
 
 
 def part(arm):
-    """Return the part of the decisive experiment that has an arm."""
+    """Return the part of the decisive experiment that has an arm.
+
+    arm: see the module.
+    """
     if isinstance(arm, str):
         return CONTROLS[arm]
     return "decisive" if arm in (0.0, LEVEL) else "low" if arm < HIGH else "high"
 
 
 def experiments_of(recipe, arms):
-    """Return the names of the experiments that have some arms under a recipe."""
+    """Return the names of the experiments that have some arms under a recipe.
+
+    recipe, arms: see the module.
+    """
     return [f"{name}-{recipe}" for name in dict.fromkeys(map(part, arms))]
 
 
 def accuracies(preset, recipe, best=False):
-    """Return {arm: test accuracy (seeds,)} under a recipe, of all arms there are, and the scale."""
+    """Return {arm: test accuracy (seeds,)} of all arms there are under a recipe, and the scale.
+
+    preset, recipe, best: see the module.
+    """
     return cells([f"{name}-{recipe}" for name in PARTS], preset, arm, best)
 
 
 def against(preset, recipe, other, first=None):
-    """Return the accuracy of one arm, by default of the recipe's noise, minus that of another."""
+    """Return the accuracy of one arm minus that of another, points (seeds,).
+
+    preset, recipe: see the module. first, other: arms; without a first, the recipe's own noise
+    level.
+    """
     first = RECIPES[recipe] if first is None else first
     return differences(_answers(preset, recipe, (first, other)), first, other)
 
 
 def random_filters(preset, recipe):
-    """Return the accuracy of fixed random 3x3 filters minus that of the recipe's noise."""
+    """Return the accuracy of fixed random 3x3 filters minus that of the recipe's noise, (seeds,).
+
+    preset, recipe: see the module.
+    """
     return against(preset, recipe, RECIPES[recipe], first="random 3x3")
 
 
@@ -69,9 +92,9 @@ def _answers(preset, recipe, arms):
 
 
 def learns(preset, least=0.75):
-    """Return by how much the accuracy of 3x3 convolutions exceeds `least`, per recipe and seed.
+    """Return how far the accuracy of 3x3 convolutions exceeds `least`, float64 (seeds, recipes).
 
-    float64 (seeds, recipes).
+    preset: see the module. least: an accuracy that shows that the networks have learnt.
     """
     asked = [name for recipe in RECIPES for name in experiments_of(recipe, ("3x3",))]
     values, scale = answers(asked, preset, lambda row: row.optimiser)
@@ -80,12 +103,15 @@ def learns(preset, least=0.75):
 
 
 def arms(preset):
-    """Return every arm but level 0: levels as they rise, then controls."""
+    """Return every arm at a preset but level 0: levels in ascending order, then controls."""
     return _ordered(accuracies(preset, "adam")[0])[1:]
 
 
 def low_levels(preset, recipe):
-    """Return the difference of every two low levels, the higher minus the lower."""
+    """Return the difference of every two low levels, the higher minus the lower, (seeds, pairs).
+
+    preset, recipe: see the module (Figure 6).
+    """
     values, scale = _answers(preset, recipe, LOW)
     pairs = list(combinations([level for level in LOW if level in values], 2))
     levels = dict(zip(values, seeds_of_all(*values.values()), strict=True))
@@ -95,10 +121,10 @@ def low_levels(preset, recipe):
 
 
 def pooled(preset, arms=LOW):
-    """Return the mean accuracy of some arms minus that of level 0, mean over recipes, (seeds,).
+    """Return the mean accuracy of some arms minus that of level 0, averaged over recipes, (seeds,).
 
-    Both recipes start a seed from the same weights and masks, so that a seed is one repeat; the
-    recipes are the parts.
+    preset, arms: see the module. Both recipes start a seed from the same weights and masks, so a
+    seed is one repeat; the recipes are the parts.
     """
     asked = [name for recipe in RECIPES for name in experiments_of(recipe, (0.0, *arms))]
     values, scale = answers(asked, preset, lambda row: (row.optimiser, arm(row)))
@@ -114,7 +140,10 @@ def pooled(preset, arms=LOW):
 
 
 def high_levels(preset, recipe):
-    """Return the accuracy at rising levels from 0.5 on, (seeds, levels)."""
+    """Return the accuracy at levels from 0.5 upwards, (seeds, levels) (Figure 6).
+
+    preset, recipe: see the module.
+    """
     values, scale = _answers(preset, recipe, RISING)
     there = [level for level in RISING if level in values]  # smaller presets have no 1
     series = np.stack(seeds_of_all(*(values[level] for level in there)), axis=-1)
@@ -122,42 +151,57 @@ def high_levels(preset, recipe):
 
 
 def everywhere(preset, best=False):
-    """Return {(recipe, noisy): accuracy (seeds,)} of networks with a first layer of noise."""
+    """Return {(recipe, noisy): accuracy (seeds,)} of networks whose first layer is noise too.
+
+    preset, best: see the module. noisy: whether the level is above 0. The scale comes second.
+    """
     return cells([f"everywhere-{recipe}" for recipe in RECIPES], preset, _first_layer, best)
 
 
 def _first_layer(row):
-    """Return (recipe, whether there is noise) of a network of noise layers only, else its arm."""
+    """Return (recipe, whether there is noise) for a network of noise layers only, or its arm."""
     if row.arguments.get("stem") != "noise":
         return arm(row)
     return row.optimiser, row.arguments["level"] > 0
 
 
 def first_layer(preset, recipe):
-    """Return what noise in place of the first convolution costs, per seed."""
+    """Return what noise instead of the first convolution costs, points (seeds,).
+
+    preset, recipe: see the module.
+    """
     names = [f"everywhere-{recipe}", *experiments_of(recipe, (RECIPES[recipe],))]
     return differences(answers(names, preset, _first_layer), RECIPES[recipe], (recipe, True))
 
 
 def everywhere_against_none(preset, recipe):
-    """Return the accuracy with noise in all layers minus that of the same network at level 0."""
+    """Return the accuracy with noise in all layers minus that of the same network at level 0.
+
+    preset, recipe: see the module. The values are points (seeds,).
+    """
     found = answers(f"everywhere-{recipe}", preset, _first_layer)
     return differences(found, (recipe, True), (recipe, False))
 
 
 def table3(preset):
-    """Return the accuracies of Table 3 on the reader's ImageNet, or what is needed."""
+    """Return Table 3's accuracies on the reader's ImageNet, or what is needed, at any preset."""
     names = [None, *(f"l={level:g}" for level in PRINTED)]
     return on_folder("table3", names, "pnn-table3")
 
 
 def name(arm):
-    """Return what an arm is called in tables and figures."""
+    """Return what tables and figures call an arm.
+
+    arm: see the module.
+    """
     return arm if isinstance(arm, str) else f"level {arm:g}"
 
 
 def named(preset, recipe, best=False):
-    """Return {name of the arm: accuracies (seeds,)}: levels as they rise, then controls."""
+    """Return {name of the arm: accuracies (seeds,)}: levels in ascending order, then controls.
+
+    preset, recipe, best: see the module.
+    """
     values, _ = accuracies(preset, recipe, best)
     return {name(arm): values[arm] for arm in _ordered(values)}
 
@@ -167,14 +211,20 @@ def _ordered(arms):
 
 
 def everywhere_named(preset, best=False):
-    """Return {what it is: accuracies (seeds,)} of the networks of noise layers only."""
+    """Return {description: accuracies (seeds,)} of the networks of noise layers only.
+
+    preset, best: see the module.
+    """
     values, _ = everywhere(preset, best)
     how = {True: "noise", False: "level 0"}
     return {f"{TITLES[recipe]}, {how[noisy]}": own for (recipe, noisy), own in values.items()}
 
 
 def progress(preset, recipe):
-    """Return {level: test accuracy (seeds, epochs)} of the networks of every level."""
+    """Return {level: test accuracy (seeds, epochs)} of the networks at every level.
+
+    preset, recipe: see the module.
+    """
     names = [f"{name}-{recipe}" for name in ("decisive", "low", "high")]
     rows = pd.concat([one.frame for one in together("juefei2018", names, preset)])
     rows = rows.assign(arm=[arm(row) for row in rows.itertuples()])
@@ -187,6 +237,9 @@ def progress(preset, recipe):
 
 
 def usual_recipe(preset, best=False):
-    """Return {name of the level: accuracies (seeds,)} under the recipe of Table 3."""
+    """Return {name of the level: accuracies (seeds,)} under the recipe of Table 3.
+
+    preset, best: see the module.
+    """
     values, _ = cells("table3", preset, arm, best)
     return {name(level): values[level] for level in sorted(values)}

@@ -1,4 +1,4 @@
-"""Sections 3.5, 4.1 and 4.2 of juefei2018 and Supplement 1, 2 and 3.1: properties of the layer."""
+"""Properties of the layer (juefei2018, Sections 3.5, 4.1, 4.2; Supplement 1, 2 and 3.1)."""
 
 from itertools import product
 
@@ -12,7 +12,11 @@ from helpers.verdicts.juefei2018.macro import case, largest, sherman_morrison
 
 
 def jacobian(function, x, step=1e-6):
-    """Return the derivative of function(x) by central differences, (outputs, inputs)."""
+    """Return the derivative of a function by central differences, (outputs, inputs).
+
+    function: from an array of x's shape to an array. x: where to differentiate. step: of the
+    differences.
+    """
     columns = []
     for place in range(x.size):
         moved = np.zeros(x.size)
@@ -36,7 +40,8 @@ def interactions(_):
 def network(x, poolings, seed=0, width=6):
     """Return the maps (width, H, W) of perturbation layers, each but the last before a pooling.
 
-    x: (1, side, side). A pooling takes means over 2 x 2, so that every input counts.
+    x: (1, side, side). poolings: how many; each averages 2 x 2 px, so that every input counts.
+    seed: of masks and weights. width: channels.
     """
     rng = np.random.default_rng(seed)
     for level in range(poolings + 1):
@@ -49,7 +54,10 @@ def network(x, poolings, seed=0, width=6):
 
 
 def receptive_field(poolings, side=16):
-    """Return how many pixels across the image one output sees after this many 2 x 2 poolings."""
+    """Return how many pixels across the image one output sees after some 2 x 2 poolings.
+
+    poolings: how many. side: of the image, px.
+    """
     x = np.random.default_rng(1).normal(size=(1, side, side))
     seen = jacobian(lambda image: network(image, poolings)[:, 0, 0], x)
     rows = abs(seen).max(axis=0).reshape(side, side).max(axis=1) > 1e-9
@@ -57,16 +65,20 @@ def receptive_field(poolings, side=16):
 
 
 def whole_image(_, side=16):
-    """Return how many of 16 pixels across are not seen after log2(16) poolings."""
+    """Return how many of `side` pixels across are not seen after log2(side) poolings."""
     return side - receptive_field(int(np.log2(side)), side), ANY
 
 
 def interaction(poolings, apart, side=8, step=20.0, images=20):
-    """Return how far two pixels `apart` from another interact, after a mean over the whole maps.
+    """Return how strongly two pixels interact in the network's mean map.
 
-    The largest |f(a, b) - f(a, 0) - f(0, b) + f(0, 0)| over images, f being the mean of the last
-    maps that a linear classifier would see: 0 if f is a sum of a function of each pixel. The
-    step is large, so that ReLUs which both pixels reach do switch.
+    poolings: how many the network has. apart: distance of the pixels, px. side: of the images, px.
+    step: change of a pixel; it is large, so that ReLUs which both pixels reach do switch. images:
+    how many random ones.
+
+    The result is the largest |f(a, b) - f(a, 0) - f(0, b) + f(0, 0)| over images, where f is the
+    mean of the last maps, which a linear classifier would see. It is 0 if f is a sum of functions
+    of single pixels.
     """
     worst = 0.0
     for x in np.random.default_rng(2).normal(size=(images, 1, side, side)):
@@ -81,12 +93,15 @@ def interaction(poolings, apart, side=8, step=20.0, images=20):
 
 
 def additive(_):
-    """Return how far two pixels interact that no pooling window has joined: 4 px, 2 poolings."""
+    """Return how strongly two pixels interact that no pooling window joins: 4 px, 2 poolings."""
     return interaction(poolings=2, apart=4), ANY
 
 
 def shift_error(_, seed=0):
-    """Return |f(shifted x) - shifted f(x)| over |f(x)|, for a perturbation layer."""
+    """Return |f(shifted x) - shifted f(x)| over |f(x)|, for a perturbation layer f.
+
+    seed: of x and the layer.
+    """
     x, _, masks, weights = layers(seed=seed)
     out = perturb(x, masks, weights)
     moved = perturb(np.roll(x, 1, axis=2), masks, weights)
@@ -97,7 +112,10 @@ def shift_error(_, seed=0):
 
 
 def parameters(p, q, m, kernel=3):
-    """Return the learnable weights of a convolution and of a perturbation layer, counted."""
+    """Return the learnable weights of a convolution and of a perturbation layer, counted.
+
+    p, q, m: input channels, output channels, masks. kernel: of the convolution, px (Section 4.1).
+    """
     convolution = torch.nn.Conv2d(p, q, kernel, bias=False).weight.numel()
     return convolution, torch.nn.Conv2d(m, q, 1, bias=False).weight.numel()
 
@@ -119,12 +137,18 @@ def ratio_at_one(_):
 
 
 def masks_in_layer(_, p=4, m=8):
-    """Return how many masks a layer with m / p masks on each of p channels has."""
+    """Return how many masks a layer with m / p masks on each of p channels has.
+
+    p, m: input channels, and masks.
+    """
     return sum(m // p for _ in range(p)), ANY
 
 
 def saved(_, p=64, q=64):
-    """Return how many weights a perturbation layer with m = p saves for 3 x 3 kernels."""
+    """Return how many weights a perturbation layer with m = p saves over 3 x 3 kernels.
+
+    p, q: input and output channels.
+    """
     convolution, perturbation = parameters(p, q, p)
     return convolution - perturbation, ANY
 
@@ -133,20 +157,29 @@ def saved(_, p=64, q=64):
 
 
 def gradient_by_input(_, masks=9):
-    """Return the largest error of Eq. 29 for x, (sum v) I, against central differences."""
+    """Return the largest error of Eq. 29 for x, (sum v) I, against central differences.
+
+    masks: how many.
+    """
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)
     found = jacobian(lambda x: (x[:, None] + given.masks) @ v, given.x)
     return largest(found - v.sum() * np.eye(len(given.x))), ANY
 
 
 def gradient_by_weights(_, masks=9):
-    """Return the largest error of Eq. 29 for v_i, x + n_i, against central differences."""
+    """Return the largest error of Eq. 29 for v_i, x + n_i, against central differences.
+
+    masks: how many.
+    """
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)
     return largest(jacobian(lambda w: given.perturbed @ w, v) - given.perturbed), ANY
 
 
 def gradient_with_relu(_, masks=9):
-    """Return the largest error of Eq. 29 with the ReLU of Eq. 2, each mask gated by x + n_i > 0."""
+    """Return the largest error of Eq. 29 with Eq. 2's ReLU, each mask gated by x + n_i > 0.
+
+    masks: how many.
+    """
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)
     gates = given.perturbed > 0
     by_input = jacobian(lambda x: np.maximum(x[:, None] + given.masks, 0) @ v, given.x)
@@ -156,7 +189,10 @@ def gradient_with_relu(_, masks=9):
 
 
 def gradient_ungated(_, masks=9):
-    """Return the largest error of Eq. 29 as printed where the layer has its ReLU."""
+    """Return the largest error of Eq. 29 as printed if the layer has its ReLU.
+
+    masks: how many.
+    """
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)
     found = jacobian(lambda x: np.maximum(x[:, None] + given.masks, 0) @ v, given.x)
     return largest(found - v.sum() * np.eye(len(given.x))), ANY
@@ -166,14 +202,17 @@ def gradient_ungated(_, masks=9):
 
 
 def updates(count=20, size=8):
-    """Yield random (A, u, v)."""
+    """Yield random (A, u, v), float64 (size, size), (size,) and (size,).
+
+    count: how many. size: of the matrix.
+    """
     rng = np.random.default_rng(0)
     for _ in range(count):
         yield rng.normal(size=(size, size)), rng.normal(size=size), rng.normal(size=size)
 
 
 def inverse_error(_):
-    """Return the largest error of X Y = I and Y X = I with Y by the formula."""
+    """Return the largest error of X Y = I and Y X = I, with Y by Sherman and Morrison's formula."""
     worst = 0.0
     for a, u, v in updates():
         x, y = a + np.outer(u, v), sherman_morrison(np.linalg.inv(a), u, v)
@@ -193,7 +232,7 @@ def determinant_error(_):
 
 
 def lost_rank(_):
-    """Return by how much the rank at 1 + v^T A^-1 u = 0 differs from one too few."""
+    """Return how far the rank at 1 + v^T A^-1 u = 0 is from one less than full."""
     ranks = []
     for a, u, v in updates():
         u = -u / (v @ np.linalg.solve(a, u))
@@ -205,7 +244,10 @@ def lost_rank(_):
 
 
 def distances(relu=False, count=40, masks=9, seed=0):
-    """Return |y_p - y_q|^2, |x_p - x_q|^2 over pairs of images, and the weights v."""
+    """Return |y_p - y_q|^2 and |x_p - x_q|^2 over pairs of images, (count,) each, and weights v.
+
+    relu: whether the layer has its ReLU. count: pairs. masks: how many. seed: of all draws.
+    """
     given, v = case(seed, masks=masks), np.random.default_rng(seed + 1).normal(size=masks)
     pairs = np.random.default_rng(seed + 2).normal(size=(count, 2, len(given.x)))
     maps = pairs[..., None] + given.masks
@@ -214,13 +256,16 @@ def distances(relu=False, count=40, masks=9, seed=0):
 
 
 def distance_error(_):
-    """Return the largest relative error of Eq. 10, |y_p - y_q|^2 = (sum v)^2 |x_p - x_q|^2."""
+    """Return the largest relative error of |y_p - y_q|^2 = (sum v)^2 |x_p - x_q|^2 (Eq. 10)."""
     out, given, v = distances()
     return largest(out / (v.sum() ** 2 * given) - 1), ANY
 
 
 def bound_excess(_, relu=False, seeds=10):
-    """Return by how much Eq. 11's bound N |v|^2 |x_p - x_q|^2 is exceeded at most."""
+    """Return by how much Eq. 11's bound N |v|^2 |x_p - x_q|^2 is exceeded at most.
+
+    relu: whether the layer has its ReLU. seeds: how many layers.
+    """
     worst = -np.inf
     for seed in range(seeds):
         out, given, v = distances(relu, seed=seed)
@@ -229,13 +274,16 @@ def bound_excess(_, relu=False, seeds=10):
 
 
 def distance_as_printed(_):
-    """Return |y_p - y_q|^2 over (sum v)^2 |x_p - x_q|^2, for y_p and y_q as they should be."""
+    """Return |y_p - y_q|^2 over (sum v)^2 |x_p - x_q|^2, with y_p and y_q as they should be."""
     out, given, v = distances()
     return round(float((out / given).mean() / v.sum() ** 2), 12), ANY
 
 
 def distance_spread(_, relu=True):
-    """Return the largest over the smallest |y_p - y_q|^2 / |x_p - x_q|^2, minus 1."""
+    """Return the largest over the smallest |y_p - y_q|^2 / |x_p - x_q|^2, minus 1.
+
+    relu: whether the layer has its ReLU.
+    """
     out, given, _ = distances(relu)
     return float(np.ptp(out / given) / (out / given).min()), ANY
 
@@ -246,7 +294,10 @@ def one_factor(_):
 
 
 def collapsed(_, masks=9):
-    """Return |y_p - y_q| of two different images below every mask, with ReLU."""
+    """Return |y_p - y_q| of two different images that are below every mask, with ReLU.
+
+    masks: how many.
+    """
     given, v = case(masks=masks), np.random.default_rng(1).normal(size=masks)
     dark = -1 - abs(np.random.default_rng(2).normal(size=(2, len(given.x))))
     first, second = (np.maximum(x[:, None] + given.masks, 0) @ v for x in dark)
@@ -257,9 +308,10 @@ def collapsed(_, masks=9):
 
 
 def winograd(tile, taps=3):
-    """Return the matrices (inputs, filter, outputs) of F(tile, taps), by Toom and Cook's points.
+    """Return the matrices (inputs, filter, outputs) of F(tile, taps), from Toom and Cook's points.
 
-    y_i = sum_j g_j d_(i+j) is outputs^T ((filter g) * (inputs d)): tile + taps - 1 products.
+    tile: outputs. taps: of the filter. y_i = sum_j g_j d_(i+j) is then outputs^T ((filter g) *
+    (inputs d)), which takes tile + taps - 1 products.
     """
     count = tile + taps - 1
     points = np.array([0, 1, -1, 2, -2, 0.5, -0.5])[: count - 1]
@@ -272,7 +324,10 @@ def winograd(tile, taps=3):
 
 
 def winograd_error(_, tiles=((2, 2), (4, 4), (2, 4))):
-    """Return the largest error of F(rows x columns, 3 x 3) against a library's correlation."""
+    """Return the largest error of F(rows x columns, 3 x 3) against SciPy's correlation.
+
+    tiles: pairs (rows, columns).
+    """
     rng, worst = np.random.default_rng(0), 0.0
     for rows, columns in tiles:
         d, g = rng.normal(size=(rows + 2, columns + 2)), rng.normal(size=(3, 3))
@@ -283,11 +338,17 @@ def winograd_error(_, tiles=((2, 2), (4, 4), (2, 4))):
 
 
 def multiplications(_, rows, columns):
-    """Return how many products F(rows x columns, 3 x 3) takes per output and channel."""
+    """Return how many products F(rows x columns, 3 x 3) takes per output and channel.
+
+    rows, columns: of the tile.
+    """
     return len(winograd(rows)[1]) * len(winograd(columns)[1]) / (rows * columns), ANY
 
 
 def pointwise_multiplications(_, k=5, m=4, n=6):
-    """Return how many products a k x 1 x 1 filter takes on a k x m x n input, over k m n."""
+    """Return how many products a k x 1 x 1 filter takes on a k x m x n input, over k m n.
+
+    k, m, n: channels, rows and columns.
+    """
     x, weights = np.ones((k, m, n)), np.ones(k)
     return float((weights[:, None, None] * x).size / (k * m * n)), ANY

@@ -1,4 +1,7 @@
-"""The records of juefei2018's experiments, each read once, as accuracies by cell and seed."""
+"""Records of juefei2018's experiments, each read once, as accuracies by cell and seed.
+
+A cell is what a run stands for in a table: a noise level, a network, a number of masks.
+"""
 
 from functools import partial
 
@@ -17,8 +20,9 @@ LACKING = "runs that only the presets long and paper have"
 def cells(names, preset, cell, best=False, metric="test_accuracy"):
     """Return {cell: values (seeds,)} of one or several experiments, and their scale.
 
-    cell: function of a row of `evidence.table` to what its run stands for. best: take each run's
-    best epoch on the test set, as the paper does, instead of the last. metric: another column.
+    names: of the experiments, one or several. preset: see `helpers.verdicts`. cell: a function from
+    a row of `evidence.table` to its cell. best: whether to take each run's best epoch on the test
+    set, as the paper does, instead of the last. metric: the column to return.
     """
     found = together("juefei2018", [names] if isinstance(names, str) else names, preset)
     values = {}
@@ -32,7 +36,8 @@ def cells(names, preset, cell, best=False, metric="test_accuracy"):
 def answers(names, preset, cell):
     """Return {cell: which test images are right, float64 (seeds, N)}, and the scale.
 
-    Where a record does not keep its answers, all arrays are (seeds, 1), of accuracies.
+    names, preset, cell: as for `cells`. Where any record has not kept its answers, all arrays are
+    accuracies, (seeds, 1).
     """
     found = together("juefei2018", [names] if isinstance(names, str) else names, preset)
     frames = [_of_cells(one.last(), cell) for one in found if len(one.frame)]
@@ -51,7 +56,7 @@ def answers(names, preset, cell):
 
 
 def _scale(found):
-    """Return the scale of experiments, of which some have no runs at all."""
+    """Return the scale of experiments; some of them may have no runs at all."""
     return next((one.scale("cifar10") for one in found if len(one.frame)), LACKING)
 
 
@@ -64,17 +69,21 @@ def _looks(rows):
 
 
 def seeds_of_all(*arrays):
-    """Return arrays (seeds, ...) cut to the seeds that all of them have."""
+    """Return arrays (seeds, ...) cut to the seeds that all of them have.
+
+    arrays: each with its seeds first, in the same order.
+    """
     least = min(map(len, arrays))
     return [array[:least] for array in arrays]
 
 
 def judged(each, scale, names=(), parts=None, falls=False):
-    """Return the `Measurement` of what was taken from `answers`, (seeds, N) or (seeds, N, k).
+    """Return the `Measurement` of differences or levels computed from `answers`.
 
-    With the answers to single images, what the test images leave open is computed from them
-    (`repeats`); of accuracies, N = 1, the judge estimates it. falls: whether k are levels of a
-    trend. parts: {name: (seeds, N)}.
+    each: (seeds, N) or (seeds, N, k). scale: of the evidence. names: of the k comparisons or
+    levels. parts: {name: (seeds, N)}. falls: whether k are the levels of a trend. With answers to
+    single images, we compute the error from the test images (`repeats`); from accuracies, N = 1,
+    the judge estimates it.
     """
     shown = {name: part.mean(axis=1) for name, part in (parts or {}).items()}
     if each.shape[1] == 1:
@@ -86,7 +95,8 @@ def judged(each, scale, names=(), parts=None, falls=False):
 def differences(found, first, second):
     """Return the `Measurement` of the first cell minus the second, seed by seed.
 
-    found: of `answers`. Where it has no such cells, no values.
+    found: as from `answers`. first, second: cells. If one is missing, the measurement has no
+    values.
     """
     values, scale = found
     if first not in values or second not in values:
@@ -98,14 +108,15 @@ def differences(found, first, second):
 def on_folder(experiment, names, row):
     """Return {printed name: [accuracy in %]} of networks trained on the reader's photographs.
 
-    experiment: a name in `FOLDER_GRIDS`; names: what its runs are called in the paper, None for
-    those that it lacks. Without published records at the preset paper: None, and what is needed.
+    experiment: a name in `FOLDER_GRIDS`. names: what the paper calls its runs, in order; None for
+    runs that it does not have. row: id of the claim, which says what is needed. Without published
+    records at the preset `paper` the result is None, and what is needed.
     """
     return _best(folders.published(experiment), names, row, "test_accuracy")
 
 
 def detectors():
-    """Return the same of mean average precision, for Table 7."""
+    """Return the mean average precision of Table 7's detectors, in the form of `on_folder`."""
     names = ("PNN-VGG-16", "VGG-16", "PNN-ResNet-50", None, "ResNet-101")
     return _best(folders.published_detectors(), names, "pnn-table7", "map")
 

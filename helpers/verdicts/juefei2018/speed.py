@@ -1,4 +1,4 @@
-"""Supplement, Section 3.2 of juefei2018: the speed of the ways to combine channels at a pixel."""
+"""Speed of the ways to combine channels at a pixel (juefei2018, supplement, Section 3.2)."""
 
 from functools import lru_cache, partial
 
@@ -16,11 +16,11 @@ LOAD = {
     "paper": (32, 50),
 }  # batch, rounds
 PARTS = 5  # groups of consecutive rounds, of which each gives one median
-ON_GPU = 20  # calls a turn: one call is shorter than the clock's own jitter
+ON_GPU = 20  # calls per measurement: a single one is shorter than the jitter of the clock
 
 
 def device():
-    """Return the torch device that is timed: a GPU where there is one."""
+    """Return the torch device that we time: a GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -33,7 +33,8 @@ def device_name():
 def times(preset, train=False):
     """Return the seconds of each combination, {(channels, px): {name: (rounds,)}}.
 
-    Measured now, once per process. Float32 without TF32, as on the cards of 2018.
+    preset: sets batch and rounds, see `LOAD`. train: whether to time the backward pass too. We
+    measure now, once per process, in float32 without TF32, as on the cards of 2018.
     """
     where, (batch, rounds) = device(), LOAD[preset]
     repeats = ON_GPU if where.type == "cuda" else 1
@@ -55,9 +56,10 @@ def times(preset, train=False):
 
 
 def ratio(preset, slow, fast, train=False, shape=None):
-    """Return the time of one combination over that of another, medians of groups of rounds.
+    """Return the time of one combination over another's, medians of groups of rounds (PARTS,).
 
-    shape: (channels, px), by default the three together.
+    preset, train: as for `times`. slow, fast: names in `timing.combinations`. shape: (channels,
+    px); None for the sum over all of `SHAPES`.
     """
     found = times(preset, train)
     chosen = [found[shape]] if shape else list(found.values())
@@ -66,24 +68,36 @@ def ratio(preset, slow, fast, train=False, shape=None):
 
 
 def timed(preset):
-    """Return the scale of a timing: the paper's on a GPU, else the preset's, and the device."""
+    """Return the scale of a timing: the paper's on a GPU, otherwise the preset's and the device.
+
+    preset: a name in `presets.PRESETS`; the smaller ones never have the paper's scale.
+    """
     gpu = device().type == "cuda" and preset in ("study", "long", "paper")
     return "paper" if gpu else f"{preset}, {device_name()}"
 
 
 def slower(preset, slow, fast, train=False):
-    """Return by which share one combination takes longer than another, per group of rounds."""
+    """Return how much longer one combination takes than another, a share (PARTS,), and the scale.
+
+    preset, slow, fast, train: as for `ratio`.
+    """
     return ratio(preset, slow, fast, train) - 1, timed(preset)
 
 
 def beyond_twice(preset):
-    """Return the largest ratio, over shapes, of 1x1 convolution to matrix product, minus 2."""
+    """Return the largest ratio of 1x1 convolution to matrix product over shapes, minus 2 (PARTS,).
+
+    preset: see `times`. The largest is the one with the largest median.
+    """
     each = [ratio(preset, "1x1, NCHW", "product, NHWC", shape=shape) for shape in SHAPES]
     return max(each, key=np.median) - 2, timed(preset)
 
 
 def beyond_tenth(preset):
-    """Return the share that the route there and back gains over a 3x3 convolution, minus 0.1."""
+    """Return the share that `there and back` gains over a 3x3 convolution, minus 0.1 (PARTS,).
+
+    preset: see `times`.
+    """
     gain, scale = slower(preset, "3x3, NCHW", "there and back", train=True)
     return gain - 0.1, scale
 

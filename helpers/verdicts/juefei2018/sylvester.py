@@ -1,4 +1,4 @@
-"""Eqs. 13 to 19 of juefei2018: the claimed relation between a convolution A and the masks N."""
+"""The claimed relation between a convolution A and the masks N (juefei2018, Eqs. 13 to 19)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,13 +9,16 @@ from scipy.linalg import null_space, solve_sylvester
 from helpers.verdicts.ivan2019.untrained import ANY
 from helpers.verdicts.juefei2018.macro import FILTERS, LAPLACIAN, Case, case, largest, matrix
 
-# Singular values are 0 below this share of the largest: a basis of solutions is exact to 1e-13, and
-# NumPy's own limit, 4e-15, takes its error for rank on some processors.
+# Singular values below this share of the largest count as 0. A basis of solutions is exact to
+# 1e-13; NumPy's own limit, 4e-15, mistakes its error for rank on some processors.
 ROUNDING = 1e-9
 
 
 def scalars_commute(_, seeds=5):
-    """Return the largest difference of the sides of Eq. 14, for A x and for any z in its place."""
+    """Return the largest relative difference of the sides of Eq. 14, for A x and for any z instead.
+
+    seeds: how many cases.
+    """
     worst = 0.0
     for seed in range(seeds):
         given = case(seed)
@@ -27,20 +30,29 @@ def scalars_commute(_, seeds=5):
 
 
 def rank_one_gap(a, x, n):
-    """Return |A x n^T - x n^T A| / |A x n^T|, the relative error of Eq. 15."""
+    """Return |A x n^T - x n^T A| / |A x n^T|, the relative error of Eq. 15.
+
+    a: A (d, d). x, n: (d,).
+    """
     left, right = np.outer(a @ x, n), np.outer(x, n @ a)
     return float(np.linalg.norm(left - right) / np.linalg.norm(left))
 
 
 def must_hold(_, seeds=20):
-    """Return the median relative error of Eq. 15 for random x, N and filters."""
+    """Return the median relative error of Eq. 15 for random x, N and filters.
+
+    seeds: how many cases.
+    """
     cases = [case(seed) for seed in range(seeds)]
     return float(np.median([rank_one_gap(c.convolution, c.x, c.n) for c in cases])), ANY
 
 
 @lru_cache(maxsize=1)
 def eigen_case(side=6):
-    """Return a `Case` made to fulfil Eq. 15: x and n share an eigenvalue of a symmetric A."""
+    """Return a `Case` built to satisfy Eq. 15: x and n share an eigenvalue of a symmetric A.
+
+    side: of the image, px.
+    """
     taps = np.array([[0.3, -0.7, 0.3], [1.1, 0.9, 1.1], [0.3, -0.7, 0.3]])
     a = matrix(taps, side)
     values, vectors = np.linalg.eigh(a)
@@ -58,7 +70,10 @@ def eigenvectors(_):
 
 
 def pseudo_inverse_rank(_, side=6):
-    """Return the rank of X^+ X with X = x 1^T (Eq. 17 takes it to be the identity, rank 36)."""
+    """Return the rank of X^+ X with X = x 1^T (Eq. 17 takes it to be the identity, rank 36).
+
+    side: of the image, px.
+    """
     x = np.outer(case(side=side).x, np.ones(side**2))
     return int(np.linalg.matrix_rank(np.linalg.pinv(x) @ x)), ANY
 
@@ -77,27 +92,30 @@ def last_step(_):
 
 
 def last_step_corrected(_):
-    """Return the relative error of X^+ A X N^-1 = X^+ X N^-1 A, where Eqs. 15 and 16 hold."""
+    """Return the relative error of X^+ A X N^-1 = X^+ X N^-1 A where Eqs. 15 and 16 hold."""
     left, right, projection = _sides(eigen_case())
     return float(np.linalg.norm(left - projection @ right) / np.linalg.norm(left)), ANY
 
 
 @dataclass(frozen=True)
 class Sylvester:
-    """Hold S_a = X^+ A X and A of Eq. 18, S_a Z - Z A = 0 with Z = N^-1."""
+    """Eq. 18, S_a Z - Z A = 0 with Z = N^-1: left is S_a = X^+ A X, convolution is A, (d, d)."""
 
     left: np.ndarray
     convolution: np.ndarray
 
     @property
     def kronecker(self):
-        """Return the matrix of Eq. 19 that multiplies Z(:), the columns of Z one by one."""
+        """The matrix of Eq. 19 that multiplies Z(:), the columns of Z one after the other."""
         one = np.eye(len(self.left))
         return np.kron(one, self.left) - np.kron(self.convolution.T, one)
 
 
 def sylvester(taps=None, side=4, seed=0):
-    """Return Eq. 18 for a random image and a filter, by default a random one."""
+    """Return Eq. 18 for a random image and a filter, as `Sylvester`.
+
+    taps: the filter (k, k), None for a random one. side: of the image, px. seed: of the draws.
+    """
     given = case(seed, side, taps=taps)
     x = np.outer(given.x, np.ones(side**2))
     return Sylvester(np.linalg.pinv(x) @ given.convolution @ x, given.convolution)
@@ -111,7 +129,7 @@ def kronecker_form(_):
 
 
 def unique_solution(_):
-    """Return the rank of N^-1 that a Sylvester routine finds, spectra disjoint, d = 16."""
+    """Return the rank of the N^-1 that SciPy's Sylvester solver finds, spectra disjoint, d = 16."""
     equation = sylvester()
     z = solve_sylvester(equation.left, -equation.convolution, np.zeros((16, 16)))
     return int(np.linalg.matrix_rank(z)), ANY
@@ -120,7 +138,7 @@ def unique_solution(_):
 def solutions(taps):
     """Return the largest rank of a solution N^-1 of Eq. 18, d = 16, and the solutions' dimension.
 
-    The rank of a random combination of all solutions is the largest there is.
+    taps: the filter (k, k). A random combination of all solutions has the largest rank there is.
     """
     basis = null_space(sylvester(taps).kronecker, rcond=ROUNDING)
     mixed = basis @ np.random.default_rng(2).normal(size=basis.shape[1])
@@ -129,7 +147,10 @@ def solutions(taps):
 
 
 def rank_bound(_, seeds=5):
-    """Return by how much rank N^-1 exceeds 1 + dim ker A at most, over singular filters."""
+    """Return by how much rank N^-1 exceeds 1 + dim ker A at most, over singular filters.
+
+    seeds: random filters.
+    """
     rng, worst = np.random.default_rng(0), 0
     for taps in (LAPLACIAN, FILTERS["vertical edges"], *rng.normal(size=(seeds, 3, 3))):
         taps = taps - taps.mean()  # zero-sum: A maps constant images to 0

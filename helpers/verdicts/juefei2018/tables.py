@@ -1,4 +1,8 @@
-"""Section 5.3 of juefei2018: Tables 4 to 6, on CIFAR-10 and MNIST."""
+"""Tables 4 to 6 of juefei2018 (Section 5.3), on CIFAR-10 and MNIST.
+
+Everywhere in here, preset is as in `helpers.verdicts`, and best takes each run's best epoch instead
+of the last.
+"""
 
 import numpy as np
 
@@ -13,13 +17,14 @@ from helpers.verdicts.juefei2018.records import (
 
 NETWORKS = {"pnn": "PNN", "lbcnn": "LBCNN", "resnet": "ResNet"}
 DATA = {"CIFAR-10": "cifar10", "MNIST": "mnist"}
-FEW = (32, 16, 8)  # masks; 32 are not "too few" in Table 5
+FEW = (32, 16, 8)  # masks; in Table 5, 32 are not yet "too few"
 
 
 def table4(preset, data, of, best=False):
     """Return {"PNN": accuracies (seeds,), ...} of two networks of Table 4, and the scale.
 
-    data: CIFAR-10 or MNIST. of: ResNet or LBCNN, the one beside the perturbative network.
+    preset, best: see the module. data: CIFAR-10 or MNIST. of: ResNet or LBCNN, the network beside
+    the perturbative one.
     """
     return cells(_table4(data, of), preset, _network, best)
 
@@ -33,18 +38,27 @@ def _network(row):
 
 
 def ahead(preset, data, of):
-    """Return the perturbative network's accuracy minus that of another, per seed."""
+    """Return the perturbative network's accuracy minus another's, points (seeds,) (Table 4).
+
+    preset, data, of: as for `table4`.
+    """
     return differences(answers(_table4(data, of), preset, _network), "PNN", of)
 
 
 def learns(preset, least=0.75):
-    """Return by how much the ordinary network's accuracy on CIFAR-10 exceeds `least`, per seed."""
+    """Return how far the ordinary network's accuracy on CIFAR-10 exceeds `least`, (seeds,).
+
+    preset: see the module. least: an accuracy that shows that the network has learnt.
+    """
     values, scale = table4(preset, "CIFAR-10", "ResNet")
     return values["ResNet"] - least, scale
 
 
 def table5(preset, best=False):
-    """Return {masks: accuracies (seeds,)} of networks from wide to narrow, and the scale."""
+    """Return {masks: accuracies (seeds,)} of networks from wide to narrow, and the scale.
+
+    preset, best: see the module.
+    """
     values, scale = cells(("table5", "table5-few"), preset, _masks, best)
     return {masks: values[masks] for masks in sorted(values, reverse=True)}, scale
 
@@ -54,7 +68,10 @@ def _masks(row):
 
 
 def fewer_masks(preset):
-    """Return the accuracy at 32 masks and fewer, (seeds, widths), or of all that a preset has."""
+    """Return the accuracy at 32 masks and fewer, or at all widths of a preset, (seeds, widths).
+
+    preset: see the module.
+    """
     values, scale = answers("table5-few", preset, _masks)
     there = [masks for masks in FEW if masks in values]
     there = there if len(there) == len(FEW) else sorted(values, reverse=True)
@@ -63,14 +80,20 @@ def fewer_masks(preset):
 
 
 def outlier(preset):
-    """Return the accuracy with 32 masks minus that with 64, or of the two widest there are."""
+    """Return the accuracy with 32 masks minus that with 64, points (seeds,) (Table 5).
+
+    preset: see the module. Where it has no 64 masks, we compare its two widest networks.
+    """
     found = answers("table5", preset, _masks)
     wide, narrow = (64, 32) if 64 in found[0] else sorted(found[0], reverse=True)[:2]
     return differences(found, narrow, wide)
 
 
 def grid(preset, metric="test_accuracy", best=False):
-    """Return {(masks, batch): accuracies (seeds,)} of Table 6's grid, and the scale."""
+    """Return {(masks, batch): values (seeds,)} of Table 6's grid, and the scale.
+
+    preset, best: see the module. metric: the column to return.
+    """
     return cells("table6", preset, _masks_and_batch, best, metric)
 
 
@@ -79,17 +102,18 @@ def _masks_and_batch(row):
 
 
 def by_batch(preset):
-    """Return the accuracy from the smallest batch to the largest, (seeds, batches).
+    """Return the accuracy from the smallest batch to the largest, (seeds, batches) (Table 6).
 
-    Last epoch, mean over both widths.
+    preset: see the module. It is from the last epoch, averaged over both widths.
     """
     return _by_batch(*answers("table6", preset, _masks_and_batch))
 
 
 def by_batch_as_reported(preset):
-    """Return the same of the accuracy that the first code reported, smoothed over its batches.
+    """Return `by_batch` for the accuracy that the first code reported, smoothed over its batches.
 
-    The highest value of any epoch, tested in batches of the size that trained.
+    preset: see the module. It is the highest value of any epoch, tested with the batch size of
+    training.
     """
     rows = evidence("table6", preset).frame
     values = [getattr(row, f"smoothed_{row.batch}") for row in rows.itertuples()]
@@ -114,9 +138,9 @@ def _by_batch(values, scale):
 
 
 def doubled(preset):
-    """Return the accuracy of the wider network minus that of half its width, (seeds,).
+    """Return the accuracy of the wider network minus that of half its width, (seeds,) (Table 6).
 
-    Mean over batch sizes, which are the parts.
+    preset: see the module. It is averaged over batch sizes, which are the parts.
     """
     values, scale = answers("table6", preset, _masks_and_batch)
     narrow, wide = sorted({masks for masks, _ in values})
@@ -129,7 +153,7 @@ def doubled(preset):
 
 
 def table4_figures(preset):
-    """Return the best epoch's accuracies that Table 4 prints, in %."""
+    """Return the best epoch's accuracies that Table 4 prints, in %, at a preset."""
     found, scales = {}, []
     for data, of in (("CIFAR-10", "LBCNN"), ("CIFAR-10", "ResNet"), ("MNIST", "LBCNN")):
         values, scale = table4(preset, data, of, best=True)
@@ -139,7 +163,7 @@ def table4_figures(preset):
 
 
 def table5_figures(preset):
-    """Return the best epoch's accuracies that Table 5 prints, in %, of the widths there are."""
+    """Return the best epoch's accuracies that Table 5 prints, in %, for the widths at a preset."""
     values, scale = table5(preset, best=True)
     return _in_percent({f"{masks} masks": own for masks, own in values.items()}, scale)
 
