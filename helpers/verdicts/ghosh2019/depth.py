@@ -1,4 +1,9 @@
-"""Section 4.1.2 and Supplements C and D of ghosh2019: what another layer brings."""
+"""What another layer brings (ghosh2019, Section 4.1.2 and Supplements C and D).
+
+Everywhere in here, preset is as in `helpers.verdicts`; data is a name in
+`experiments.ghosh2019.DATA`; step is a key of `STEPS`; swapped is `each` where every image has its
+own swaps, or `once` where all share them; geometry is as in `orderness`.
+"""
 
 from itertools import product
 
@@ -12,13 +17,16 @@ from helpers.verdicts.ghosh2019 import blocks
 from helpers.verdicts.ghosh2019.records import evidence
 from helpers.verdicts.ivan2019.untrained import ANY
 
-GRID = {"each": "table_s1", "once": "table_s1-once"}  # how images were swapped
+GRID = {"each": "table_s1", "once": "table_s1-once"}  # {how blocks were swapped: experiment}
 UNTRAINED = 0.8  # test error on ten classes; chance is 0.9
 STEPS = {"1 to 2": (1, 2), "2 to 3": (2, 3)}  # layers, in Table S1
 
 
 def errors(preset, name):
-    """Return (swaps, depths, test error of the last epoch (seeds, swaps, depths), scale)."""
+    """Return (swaps, depths, test error of the last epoch (seeds, swaps, depths), scale).
+
+    preset: see the module. name: of the experiment.
+    """
     found = evidence(name, preset)
     rows = found.last()
     table = rows.assign(error=1 - rows.test_accuracy).pivot_table(
@@ -33,7 +41,8 @@ def errors(preset, name):
 def wrong(preset, name):
     """Return which test images are labelled wrongly, float64 (seeds, swaps, depths, images).
 
-    None where the records do not keep single answers. A picture is the same one after any swaps.
+    preset: see the module. name: of the experiment. An image keeps its place under all swaps. The
+    result is None where the records have not kept single answers.
     """
     rows = evidence(name, preset).last().sort_values(["seed", "swaps", "depth"])
     if not all("correct" in observed for observed in rows.observed):
@@ -47,8 +56,8 @@ def wrong(preset, name):
 def _measured(values, each, scale, names=()):
     """Return the `Measurement` of differences of errors, with their floor if answers are known.
 
-    values: (seeds,) or (seeds, k). each: the same of each picture, (seeds, k, images) or (seeds,
-    images), None where it is not known.
+    values: (seeds,) or (seeds, k). each: the same for each image, (seeds, k, images) or (seeds,
+    images), None where it is unknown.
     """
     if each is None or len(each) < 2:
         return Measurement(values, scale, names=names)
@@ -57,9 +66,10 @@ def _measured(values, each, scale, names=()):
 
 
 def first_helps(preset, data):
-    """Return the fall of the error by the first added layer, points (seeds, swaps).
+    """Return how much the first added layer lowers the error, points (seeds, swaps).
 
-    Seeds in which a one-layer network did not learn are left out: any other would beat it.
+    preset, data: see the module. We leave out seeds in which a one-layer network did not learn,
+    because any other network would beat it.
     """
     swaps, _, values, scale = errors(preset, f"figure2-{data}")
     each, learnt = wrong(preset, f"figure2-{data}"), (values[..., 0] < UNTRAINED).all(axis=1)
@@ -72,7 +82,10 @@ def _swaps(counts):
 
 
 def last_hurts(preset, data):
-    """Return the rise of the error by the last added layer after the most swaps, per seed."""
+    """Return how much the last added layer raises the error after the most swaps, points (seeds,).
+
+    preset, data: see the module.
+    """
     _, _, values, scale = errors(preset, f"figure2-{data}")
     each = wrong(preset, f"figure2-{data}")
     own = None if each is None else each[:, -1, -1] - each[:, -1, -2]
@@ -80,7 +93,10 @@ def last_hurts(preset, data):
 
 
 def gain_shrinks(preset, data):
-    """Return the last layer's gain without swaps minus that after the most, per seed."""
+    """Return the last layer's gain without swaps minus that after the most, points (seeds,).
+
+    preset, data: see the module.
+    """
     _, _, values, scale = errors(preset, f"figure2-{data}")
     gain, each = values[..., -2] - values[..., -1], wrong(preset, f"figure2-{data}")
     own = None if each is None else each[:, :, -2] - each[:, :, -1]
@@ -89,9 +105,9 @@ def gain_shrinks(preset, data):
 
 
 def improvements(preset, swapped):
-    """Return {"1 to 2": (seeds, 4), "2 to 3": ...}: the error's fall, in per cent, and scale.
+    """Return {"1 to 2": (seeds, 4), "2 to 3": ...}: the error's fall in per cent, and the scale.
 
-    swapped: `each` image by itself, or all images alike, `once`.
+    preset, swapped: see the module.
     """
     _, depths, values, scale = errors(preset, GRID[swapped])
     at = {depth: k for k, depth in enumerate(depths)}
@@ -102,7 +118,10 @@ def improvements(preset, swapped):
 
 
 def final_orderness(preset, swapped, geometry="both"):
-    """Return {"1 to 2": (seeds, 4), ...}: orderness of the last layer before one is added."""
+    """Return {"1 to 2": (seeds, 4), ...}: orderness of the last layer before we add one.
+
+    preset, swapped, geometry: see the module.
+    """
     rows = evidence(GRID[swapped], preset).last()
     return {
         name: _per_seed(rows[rows.depth == before], layer=-1, geometry=geometry)
@@ -111,7 +130,10 @@ def final_orderness(preset, swapped, geometry="both"):
 
 
 def layer_orderness(preset, geometry="both"):
-    """Return the orderness of the three layers' maps after training, (3, seeds, 4)."""
+    """Return the orderness of the three layers' maps after training, (3, seeds, 4).
+
+    preset, geometry: see the module.
+    """
     rows = evidence("table_s1", preset).last()
     rows = rows[rows.depth == 3]
     return np.stack([_per_seed(rows, layer, geometry) for layer in range(3)])
@@ -124,7 +146,10 @@ def _per_seed(rows, layer, geometry):
 
 
 def printed_figures(preset, swapped="once"):
-    """Return Table S1's figures measured, {name: (seeds,)}."""
+    """Return the figures of Table S1, measured, {name: (seeds,)}.
+
+    preset, swapped: see the module.
+    """
     falls, scale = improvements(preset, swapped)
     orders = final_orderness(preset, swapped)
     found = {}
@@ -136,14 +161,20 @@ def printed_figures(preset, swapped="once"):
 
 
 def correlation(preset, step, swapped):
-    """Return r of improvement and orderness over the four numbers of swaps, per seed."""
+    """Return r of improvement and orderness over the four numbers of swaps, (seeds,).
+
+    preset, step, swapped: see the module.
+    """
     falls, scale = improvements(preset, swapped)
     pairs = zip(falls[step], final_orderness(preset, swapped)[step], strict=True)
     return Measurement(np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs]), scale, floor=0.0)
 
 
 def of_means(preset, step, swapped):
-    """Return r as the paper takes it, of the means over trials, with Fisher's 95 % interval."""
+    """Return r of the means over trials, as the paper takes it, and Fisher's 95 % interval.
+
+    preset, step, swapped: see the module.
+    """
     falls, _ = improvements(preset, swapped)
     orders = final_orderness(preset, swapped)
     r = np.corrcoef(falls[step].mean(axis=0), orders[step].mean(axis=0))[0, 1]
@@ -152,9 +183,9 @@ def of_means(preset, step, swapped):
 
 
 def printed_r(_, step):
-    """Return how far the printed r lies outside what the printed rows allow, rounded as they are.
+    """Return how far the printed r lies outside what the printed rows allow, given their rounding.
 
-    Every row is taken to its rounding limits, all 2^8 corners of them.
+    step: see the module. We try every row at its rounding limits, all 2^8 corners of them.
     """
     low, high = rounding_range(step)
     r = claims.row("so-tableS1")[1]["numbers"][f"r {step}"]
@@ -163,7 +194,10 @@ def printed_r(_, step):
 
 
 def rounding_range(step):
-    """Return the least and the largest r that the printed rows of Table S1 allow."""
+    """Return the least and the largest r that the printed rows of Table S1 allow.
+
+    step: see the module.
+    """
     rows = np.array(printed_rows(step))
     corners = rows.reshape(1, -1) + 0.005 * np.array(list(product((-1, 1), repeat=8)))
     r = [np.corrcoef(corner.reshape(2, 4))[0, 1] for corner in corners]
@@ -171,7 +205,10 @@ def rounding_range(step):
 
 
 def printed_rows(step):
-    """Return Table S1's printed improvements and orderness of one step, two lists of four."""
+    """Return Table S1's printed improvements and orderness of one step, two lists of four.
+
+    step: see the module.
+    """
     numbers = claims.row("so-tableS1")[1]["numbers"]
     return [
         [numbers[f"{what} {step}, {swaps} swaps"] for swaps in TABLE_SWAPS]
@@ -180,7 +217,10 @@ def printed_rows(step):
 
 
 def input_orderness(preset, scale, geometry="both"):
-    """Return the orderness of MNIST after 0 to 60 swaps of small blocks, at a scale, (4,)."""
+    """Return the orderness of MNIST after 0 to 60 swaps of small blocks, (4,).
+
+    preset, geometry: see the module. scale: px, side of the block means.
+    """
     return np.array([
         blocks.at(preset, "mnist", scale, geometry, swaps=swaps, block=SMALL_BLOCK).mean()
         for swaps in TABLE_SWAPS
@@ -188,7 +228,10 @@ def input_orderness(preset, scale, geometry="both"):
 
 
 def follows_input(preset, layer):
-    """Return r of a layer's orderness with the input's at scale 2, 4 or 6, per seed (Figure 7)."""
+    """Return r of a layer's orderness with the input's at scale 2, 4 or 6, (seeds,) (Figure 7).
+
+    preset: see the module. layer: its number from 0.
+    """
     given = input_orderness(preset, 2 * (layer + 1))
     values = layer_orderness(preset)[layer]
     r = np.array([np.corrcoef(given, row)[0, 1] for row in values])
@@ -196,7 +239,10 @@ def follows_input(preset, layer):
 
 
 def layer_falls(preset, layer):
-    """Return the orderness of a layer's maps after 0 to 60 swaps, (seeds, 4)."""
+    """Return the orderness of a layer's maps after 0 to 60 swaps, (seeds, 4) (Figure 7).
+
+    preset: see the module. layer: its number from 0.
+    """
     values = layer_orderness(preset)[layer]
     return Measurement(values, _s1_scale(preset), floor=0.0, names=_swaps(TABLE_SWAPS))
 

@@ -1,4 +1,9 @@
-"""Sections 5.2 and 6 of ghosh2019: the orderness of kernels after training."""
+"""The orderness of kernels after training (ghosh2019, Sections 5.2 and 6).
+
+Everywhere in here, preset is as in `helpers.verdicts`; name is that of an experiment; of is
+`weights` for the kernels as trained, or `change` for their difference from the initial ones;
+observer is USUAL, or CORRECTED for the bias of a ratio of few values.
+"""
 
 import numpy as np
 
@@ -14,10 +19,9 @@ USUAL, CORRECTED = "kernel_orderness", "kernel_above_chance"  # observers
 def kernel_orderness(preset, name, column, layer=0, of="weights", geometry="both", observer=USUAL):
     """Return (levels, orderness (seeds, levels), scale) of an experiment's kernels.
 
-    column: what the levels are, such as `swaps`. layer: its number from 0, or None for the mean
-    over layers. of: `weights`, the kernels as trained, or `change`, without their initial values.
-    observer: USUAL, or CORRECTED for the bias of a ratio of few values. There are no levels where
-    the records at the preset lack it.
+    preset, name, of, observer: see the module. column: what the levels are, such as `swaps`. layer:
+    its number from 0, or None for the mean over layers. geometry: as in `orderness`. Where the
+    records of a preset did not use the observer, there are no levels.
     """
     found = evidence(name, preset)
     rows = found.last()
@@ -34,9 +38,10 @@ def _mean(layers, layer, of, geometry):
 
 
 def together(preset, name, column, of="weights", geometry="both"):
-    """Return the orderness of all first-layer kernels together, the mean over seeds, by level.
+    """Return the orderness of all first-layer kernels together, averaged over seeds, by level.
 
-    Unlike the mean over kernels it is not biased by the few values of each.
+    preset, name, of: see the module. column, geometry: as for `kernel_orderness`. Unlike the mean
+    over kernels, it is not biased by the few values of each.
     """
     rows = evidence(name, preset).last()
     values = [seen["kernel_orderness"][0][of]["pooled"][geometry] for seen in rows.observed]
@@ -44,13 +49,19 @@ def together(preset, name, column, of="weights", geometry="both"):
 
 
 def by_chance(size, count=4000, seed=0):
-    """Return the mean orderness of kernels of independent normal weights, which have no order."""
+    """Return the mean orderness of kernels of independent normal weights, which have no order.
+
+    size: of the kernels, px. count: how many. seed: of the draw.
+    """
     kernels = np.random.default_rng(seed).normal(size=(count, 1, size, size))
     return float(np.mean(orderness.per_kernel(kernels)))
 
 
 def against_swaps(preset, layer=0, of="weights", name="figure4a", observer=USUAL):
-    """Return the kernels' orderness after 0 to 100 swaps, (seeds, 4) (Figure 4 a)."""
+    """Return the kernels' orderness after 0 to 100 swaps, (seeds, 4) (Figure 4 a).
+
+    preset, of, name, observer: see the module. layer: its number from 0, or None for all.
+    """
     return _levels(preset, name, "swaps", layer, of, observer, "{:g} swaps")
 
 
@@ -62,7 +73,10 @@ def _levels(preset, name, column, layer, of, observer, title):
 
 
 def halved_by_swaps(preset, name="figure4a"):
-    """Return half of the first layer's orderness without swaps minus that after the most."""
+    """Return half of the first layer's orderness without swaps minus that after the most, (seeds,).
+
+    preset, name: see the module.
+    """
     found = against_swaps(preset, name=name)
     if found.values is None:
         return found
@@ -70,12 +84,18 @@ def halved_by_swaps(preset, name="figure4a"):
 
 
 def against_size(preset, of="weights", name="figure4b", observer=USUAL):
-    """Return the first layer's orderness for growing kernels, (seeds, sizes) (Figure 4 b)."""
+    """Return the first layer's orderness for growing kernels, (seeds, sizes) (Figure 4 b).
+
+    preset, of, name, observer: see the module.
+    """
     return _levels(preset, name, "kernel", 0, of, observer, "K = {:g}")
 
 
 def size_ratio(preset, name="figure4b"):
-    """Return orderness at the largest size over that at the smallest, as Figure 4 (b) is read."""
+    """Return orderness at the largest kernel size over that at the smallest, (seeds,) (Figure 4 b).
+
+    preset, name: see the module.
+    """
     found = against_size(preset, name=name)
     if found.values is None:
         return found
@@ -84,7 +104,11 @@ def size_ratio(preset, name="figure4b"):
 
 
 def filtered(preset, against, of="weights", name="filters", observer=USUAL):
-    """Return low-pass minus other images' first-layer orderness, per seed (Section 6)."""
+    """Return low-pass minus other images' first-layer orderness, (seeds,) (Section 6).
+
+    preset, of, name, observer: see the module. against: the other images, a name in
+    `observers.MASKS`.
+    """
     levels, values, scale = kernel_orderness(preset, name, "filter", 0, of, observer=observer)
     if not levels:
         return LATER
@@ -95,7 +119,7 @@ def filtered(preset, against, of="weights", name="filters", observer=USUAL):
 def tested(preset):
     """Return which answers are right, {trained on: {tested on: bool (seeds, images)}}, and scale.
 
-    None in the place of the dict where no record at the preset says so.
+    preset: see the module. The dict is None where no record at the preset has these answers.
     """
     found = evidence("filters-added", preset)
     rows = found.last()
@@ -115,15 +139,19 @@ def tested(preset):
 
 
 def spread(right):
-    """Return the best minus the worst accuracy over test sets, (seeds,); right: of one training."""
+    """Return the best minus the worst accuracy over test sets, (seeds,).
+
+    right: {tested on: bool (seeds, images)}, for networks trained on one kind of images.
+    """
     accuracy = np.stack([own.mean(axis=1) for own in right.values()])
     return accuracy.max(axis=0) - accuracy.min(axis=0)
 
 
 def gap(preset, against):
-    """Return other images' generalisation gap minus the low-pass one's, per seed (Section 6).
+    """Return other images' generalisation gap minus the low-pass one's, points (seeds,) (§6).
 
-    The gap is that of the work that the paper cites: over test sets with other masks.
+    preset: see the module. against: the other images, a name in `observers.MASKS`. The gap is the
+    one of the work that the paper cites: between test sets with different masks.
     """
     right, scale = tested(preset)
     if right is None:

@@ -1,12 +1,15 @@
-"""Section 4.2.1 and Supplements B and E of ghosh2019: orderness of feature maps in training.
+"""Orderness of feature maps during training (ghosh2019, Section 4.2.1, Supplements B and E).
 
-The peak is the look after the first at which the mean over layers is largest, in the other seeds: a
-seed's own largest value would lie above its first one by chance alone. Where orderness only falls,
-the peak is the look after the first, and the rise is negative.
+The peak of a seed is the observation after the first at which the mean over layers is largest in
+the other seeds: the seed's own largest value would exceed its first one by chance alone. Where
+orderness only falls, the peak is the observation after the first, and the rise is negative.
 
-The paper looks at the ends of epochs. Its statements on accuracy are judged at these looks, on all
-test images, where a record has them; where every layer only falls from the first of them on, there
-is no phase before a peak, and nothing to judge.
+The paper observes at the ends of epochs. We judge its statements on accuracy there, on all test
+images, where a record has these observations. Where every layer only falls from the first of them
+on, there is no phase before a peak, and nothing to judge.
+
+Everywhere in here, preset is as in `helpers.verdicts`, name is that of an experiment, init that of
+the initial weights, and seen is a `Progress`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,17 +22,18 @@ from helpers.claims import Measurement
 from helpers.experiments.ghosh2019 import DATA, INITS, OPTIMISERS
 from helpers.verdicts.ghosh2019.records import LATER, evidence, named
 
-EARLY = 0.1  # share of the accuracy's gain that still counts as no steady improvement
+EARLY = 0.1  # up to this share of the accuracy's gain, there is no steady improvement yet
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Hold what was seen while the seeds of one setting trained.
+    """What we observed while the seeds of one setting trained.
 
-    steps: (T,). orderness: (seeds, T, layers), of both geometries. accuracy: (seeds, T), share of a
-    thousand test images. maps: per look, the last layer's single maps of the first seed. images:
-    test images behind an accuracy. ends: looks at the ends of epochs (E,), empty where one of them
-    was not looked at. tested: (seeds, E), accuracy then on all of `whole` test images.
+    steps: (T,), optimiser steps of the observations. orderness: (seeds, T, layers), of both
+    geometries. accuracy: (seeds, T), share of a thousand test images. maps: for each observation,
+    the last layer's single maps in the first seed. scale: of the evidence. images: test images
+    behind an accuracy. ends: indices of the observations at the ends of epochs (E,), empty where
+    one is missing. tested: (seeds, E), accuracy then on all of `whole` test images.
     """
 
     steps: np.ndarray
@@ -43,7 +47,7 @@ class Progress:
     whole: int = 0
 
     def by_epoch(self):
-        """Return what was seen at the ends of epochs, None where that is fewer than three."""
+        """Return the observations at the ends of epochs, None where there are fewer than three."""
         if len(self.ends) < 3:
             return None
         looks = list(self.ends)
@@ -55,7 +59,10 @@ class Progress:
 
 @lru_cache(maxsize=32)
 def progress(preset, name):
-    """Return the `Progress` of an experiment's runs, None where there are none at the preset."""
+    """Return the `Progress` of an experiment's runs, None where the preset has none.
+
+    preset, name: see the module.
+    """
     found = evidence(name, preset)
     rows = found.frame
     if rows.empty:
@@ -80,7 +87,10 @@ def progress(preset, name):
 
 
 def peaks(seen, layer=None):
-    """Return the look at which the other seeds peak, of a layer or of their mean, per seed."""
+    """Return the observation at which the other seeds peak, int (seeds,).
+
+    seen: see the module. layer: its number from 0, None for the mean over layers.
+    """
     curves = seen.orderness.mean(axis=2) if layer is None else seen.orderness[..., layer]
     others = [np.delete(curves, k, axis=0).mean(axis=0) for k in range(len(curves))]
     return np.array([1 + curve[1:].argmax() for curve in others])
@@ -91,38 +101,53 @@ def _at(values, looks):
 
 
 def rises(seen):
-    """Return the rise of each layer's orderness from start to common peak, (seeds, layers)."""
+    """Return the rise of each layer's orderness from start to common peak, (seeds, layers).
+
+    seen: see the module.
+    """
     return _at(seen.orderness, peaks(seen)) - seen.orderness[:, 0]
 
 
 def falls(seen):
-    """Return the fall of each layer's orderness from common peak to end, (seeds, layers)."""
+    """Return the fall of each layer's orderness from common peak to end, (seeds, layers).
+
+    seen: see the module.
+    """
     return _at(seen.orderness, peaks(seen)) - seen.orderness[:, -1]
 
 
 def last_most(seen):
-    """Return the last layer's fall minus that of each other layer, (seeds, layers - 1)."""
+    """Return the last layer's fall minus that of each other layer, (seeds, layers - 1).
+
+    seen: see the module.
+    """
     fall = falls(seen)
     return fall[:, -1:] - fall[:, :-1]
 
 
 def before(seen, layer=None):
-    """Return the share of the accuracy's gain that is reached at the peak, per seed."""
+    """Return the share of the accuracy's gain that is reached at the peak, (seeds,).
+
+    seen: see the module. layer: as for `peaks`.
+    """
     start, end = seen.accuracy[:, 0], seen.accuracy[:, -1]
     gained = _at(seen.accuracy, peaks(seen, layer)) - start
     return np.divide(gained, end - start, out=np.zeros_like(gained), where=end != start)
 
 
 def phases(seen):
-    """Return the rise and the fall of each layer, (seeds, twice the layers)."""
+    """Return the rise and the fall of each layer, (seeds, twice the layers).
+
+    seen: see the module.
+    """
     return np.concatenate([rises(seen), falls(seen)], axis=1)
 
 
 def flat_at_peaks(seen, layers):
-    """Return a tenth minus the share of the accuracy's gain at each layer's peak.
+    """Return a tenth minus the share of the accuracy's gain at each layer's peak, (seeds, layers).
 
-    As a `Measurement` of points (seeds, layers). Its floor is the error of that share from the
-    test images: that of the accuracy at the peak, over the whole gain.
+    seen: see the module. layers: their numbers from 0. The floor of the `Measurement` is the error
+    of that share from the test images: that of the accuracy at the peak, over the whole gain.
     """
     values = EARLY - np.stack([before(seen, layer) for layer in layers], axis=1)
     right = np.stack([_at(seen.accuracy, peaks(seen, layer)) for layer in layers], axis=1)
@@ -134,7 +159,10 @@ def flat_at_peaks(seen, layers):
 
 
 def rising(seen, layers):
-    """Return those of the layers that rise from the first look to their peak, in the mean."""
+    """Return the layers that rise from the first observation to their peak, averaged over seeds.
+
+    seen: see the module. layers: their numbers from 0.
+    """
     starts = seen.orderness[:, 0]
     found = []
     for layer in layers:
@@ -145,10 +173,11 @@ def rising(seen, layers):
 
 
 def flat_by_epoch(seen, layers):
-    """Return `flat_at_peaks` at the ends of epochs, of the layers that rise after the first end.
+    """Return `flat_at_peaks` at the ends of epochs, for the layers that rise after the first end.
 
-    The gain is that from the end of the first epoch to that of the last. Without a layer that
-    rises there is nothing to judge: the values are empty.
+    seen: see the module. layers: their numbers from 0. The gain is that from the end of the first
+    epoch to that of the last. If no layer rises there is nothing to judge, and the values are
+    empty.
     """
     looked = seen and seen.by_epoch()
     if looked is None:
@@ -173,42 +202,64 @@ def _by_layer(seen, measure, names=("layer {}",)):
 
 
 def figure3(preset, data, measure, init="he_normal"):
-    """Return `rises`, `falls` or `last_most` of Figure 3's network on a data set."""
+    """Return `rises`, `falls` or `last_most` of Figure 3's network.
+
+    preset, init: see the module. data: a name in `experiments.ghosh2019.DATA`. measure: one of
+    these functions.
+    """
     return _by_layer(progress(preset, named(data, init)), measure)
 
 
 def rises_by_epoch(preset, name):
-    """Return `rises` at the ends of epochs of an experiment."""
+    """Return `rises` of an experiment at the ends of epochs.
+
+    preset, name: see the module.
+    """
     seen = progress(preset, name)
     return _by_layer(seen and seen.by_epoch(), rises)
 
 
 def flat(preset, data, init="he_normal"):
-    """Return `flat_by_epoch` of all layers of Figure 3's network on a data set."""
+    """Return `flat_by_epoch` of all layers of Figure 3's network.
+
+    preset, init: see the module. data: a name in `experiments.ghosh2019.DATA`.
+    """
     seen = progress(preset, named(data, init))
     return flat_by_epoch(seen, range(seen.orderness.shape[2]) if seen else ())
 
 
 def within(preset, name):
-    """Return `flat_at_peaks` of all layers of an experiment, from step 0 on."""
+    """Return `flat_at_peaks` of all layers of an experiment, from step 0 on.
+
+    preset, name: see the module.
+    """
     seen = progress(preset, name)
     return flat_at_peaks(seen, range(seen.orderness.shape[2])) if seen else LATER
 
 
 def flat_before_last_peak(preset, name="figure5"):
-    """Return `flat_by_epoch` of the last layer of Figure 5's network, (seeds, 1)."""
+    """Return `flat_by_epoch` of the last layer of Figure 5's network, (seeds, 1).
+
+    preset, name: see the module.
+    """
     seen = progress(preset, name)
     return flat_by_epoch(seen, [seen.orderness.shape[2] - 1] if seen else ())
 
 
 def within_last(preset, name="figure5"):
-    """Return `flat_at_peaks` of the last layer of Figure 5's network from step 0 on, (seeds, 1)."""
+    """Return `flat_at_peaks` of the last layer of Figure 5's network from step 0 on, (seeds, 1).
+
+    preset, name: see the module.
+    """
     seen = progress(preset, name)
     return flat_at_peaks(seen, [seen.orderness.shape[2] - 1]) if seen else LATER
 
 
 def last_rises(preset, name="figure5"):
-    """Return the rise of the last layer of Figure 5's network from start to its peak, (seeds,)."""
+    """Return the rise of the last layer of Figure 5's network from start to its peak, (seeds,).
+
+    preset, name: see the module.
+    """
     seen = progress(preset, name)
     if seen is None:
         return LATER
@@ -217,9 +268,10 @@ def last_rises(preset, name="figure5"):
 
 
 def everywhere(preset, init="he_normal"):
-    """Return rise and fall of every layer on every data set of Figure 3, at the weakest's scale.
+    """Return rise and fall of every layer on every data set of Figure 3, at the weakest scale.
 
-    (seeds, twice the layers of all data sets), for the seeds that all of them have.
+    preset, init: see the module. The values are (seeds, twice the layers of all data sets), for the
+    seeds that all of them have.
     """
     found = {data: progress(preset, named(data, init)) for data in DATA}
     if None in found.values():
@@ -243,20 +295,27 @@ def _strength(scale):
 
 
 def setting(preset, optimiser, init):
-    """Return the `Progress` of three layers on MNIST with one optimiser and initialisation."""
+    """Return the `Progress` of three layers on MNIST with one optimiser and initialisation.
+
+    preset, init: see the module. optimiser: a name in `experiments.ghosh2019.OPTIMISERS`.
+    """
     usual = (optimiser, init) == (OPTIMISERS[0], INITS[0])
     return progress(preset, "figure3-mnist" if usual else f"{optimiser}-{init}")
 
 
 def control(preset, optimiser, init):
-    """Return rise and fall of each layer in such a setting, (seeds, twice the layers)."""
+    """Return rise and fall of each layer in such a setting, (seeds, twice the layers).
+
+    preset, optimiser, init: as for `setting`.
+    """
     return _by_layer(setting(preset, optimiser, init), phases, ("layer {} rises", "layer {} falls"))
 
 
 def transition(preset, looks=4, name="figure3-mnist"):
-    """Return the last layer's mean orderness at evenly spread looks from the peak on, (seeds, 4).
+    """Return the last layer's mean orderness at evenly spaced observations from the peak on.
 
-    The peak of a seed is the last layer's in the other seeds.
+    preset, name: see the module. looks: how many observations. The values are (seeds, looks). The
+    peak of a seed is the last layer's in the other seeds.
     """
     seen = progress(preset, name)
     if seen is None:
@@ -268,10 +327,11 @@ def transition(preset, looks=4, name="figure3-mnist"):
 
 
 def smooth(preset, name="figure3-mnist"):
-    """Return half of the whole fall minus each step's fall, so (seeds, looks after the peak).
+    """Return half of the whole fall minus each step's fall, (seeds, observations after the peak).
 
-    Of the last layer's orderness, from its peak after the first look in the mean over seeds, which
-    all seeds share. Where orderness only falls that is the look after the first, as everywhere.
+    preset, name: see the module. It is the fall of the last layer's orderness from its peak after
+    the first observation. All seeds share this peak, that of the mean over seeds. Where orderness
+    only falls, it is the observation after the first, as everywhere in here.
     """
     seen = progress(preset, name)
     if seen is None:

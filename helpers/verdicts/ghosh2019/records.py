@@ -6,11 +6,15 @@ from helpers.claims import Measurement
 from helpers.evidence import of
 
 evidence = partial(of, "ghosh2019")
-LATER = Measurement(None, "the preset long")  # where older records do not have what is asked
+LATER = Measurement(None, "the preset long")  # for what older records did not keep
 
 
 def named(data, init="he_normal"):
-    """Return the experiment with Figure 3's network on a data set from some initial weights."""
+    """Return the name of the experiment with Figure 3's network on a data set.
+
+    data: a name in `experiments.ghosh2019.DATA`. init: initial weights, he_normal or
+    glorot_uniform.
+    """
     if init == "he_normal":
         return f"figure3-{data}"
     return "adam-glorot_uniform" if data == "mnist" else f"glorot-{data}"

@@ -1,4 +1,7 @@
-"""Section 5 and Supplement A of ghosh2019: Theorem 1 and its corollaries on real gradients."""
+"""Theorem 1 and its corollaries on real gradients (ghosh2019, Section 5 and Supplement A).
+
+Everywhere in here, kernel is the side of the kernels and block that of the blocks, in px.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +19,11 @@ IMAGES, FILTERS, STEPS, RATE = 64, 8, 30, 0.1
 
 @dataclass(frozen=True)
 class Trained:
-    """Hold a first layer trained by plain gradient descent, and what its kernels are made of.
+    """A first layer trained by plain gradient descent, and what its kernels are made of.
 
-    inputs: (N, S, S). before, after: kernels (F, K, K). updates: C (F, N, M): the sum over steps
-    of -rate * gradient at each of the M output places. patches: (N, M, K * K), the inputs that
-    each output place sees, so that after - before = sum of updates * patches.
+    inputs: (N, S, S). before, after: kernels (F, K, K). updates: C (F, N, M), the sum over steps of
+    -rate * gradient at each of the M output places. patches: (N, M, K * K), the inputs that each
+    output place sees, so that after - before = sum of updates * patches.
     """
 
     inputs: np.ndarray
@@ -31,18 +34,22 @@ class Trained:
 
     @property
     def change(self):
-        """Return what training added to the kernels, (F, K, K)."""
+        """What training added to the kernels, (F, K, K)."""
         return self.after - self.before
 
     def alpha(self):
-        """Return N_total times the sum of squared updates, of each filter (Eq. 10)."""
+        """Return N_total times the sum of squared updates, (F,) (Eq. 10)."""
         total = self.updates[0].size
         return total * (self.updates**2).sum(axis=(1, 2))
 
 
 @lru_cache(maxsize=8)
 def trained(kernel=3, side=28, seed=0):
-    """Train one unpadded convolution and a linear layer on MNIST, in float64, all images a step."""
+    """Train one unpadded convolution and a linear layer on MNIST, and return the `Trained` layer.
+
+    kernel: see the module. side: of the images, px. seed: of the weights. Training is in float64,
+    with all images in every step.
+    """
     images = datasets.load("mnist", "train", IMAGES)
     x = torch.from_numpy(images.pixels[..., :side, :side] / 255.0)
     y = torch.from_numpy(images.labels)
@@ -80,10 +87,11 @@ def left_out(_):
 
 
 def bounds(kernel=3, block=1):
-    """Return (left, right) of Theorem 1's two inequalities per filter, float64 (2, 2, F).
+    """Return (left, right) of Theorem 1's two inequalities for each filter, float64 (2, 2, F).
 
-    The expectations run over all triples of kernel places and over all images and output places;
-    with `block`, over means of block x block places (Corollary 1.2).
+    kernel, block: see the module. The expectations run over all triples of kernel places and over
+    all images and output places. A block above 1 px replaces places by means of block x block
+    (Corollary 1.2).
     """
     net = trained(kernel)
     side = kernel // block
@@ -97,16 +105,20 @@ def bounds(kernel=3, block=1):
 
 
 def violation(_, kernel=3, block=1, which=0):
-    """Return by how much a bound is exceeded at most, 0 if it holds for every filter."""
+    """Return by how much a bound is exceeded at most, 0 if it holds for every filter.
+
+    kernel, block: see the module. which: 0 or 1, the inequality.
+    """
     left, right = bounds(kernel, block)[which]
     return float(np.maximum(left - right, 0).max()), ANY
 
 
 def printed_mean(_, kernel=6, block=2):
-    """Return the largest difference between Equation 21's two sides as they are printed.
+    """Return the largest difference between the two sides of Equation 21 as printed.
 
-    The left one is a mean over p of w(q), which does not depend on p: the weight itself. The right
-    one is the sum of block means of the inputs. Here q is the place next to the first block.
+    kernel, block: see the module. The left side is a mean over p of w(q), which does not depend on
+    p: the weight itself. The right one is the sum of block means of the inputs. Here q is the place
+    next to the first block.
     """
     net = trained(kernel)
     means = block_means(kernel, block)
@@ -116,22 +128,28 @@ def printed_mean(_, kernel=6, block=2):
 
 
 def printed_case(_, kernel=6, block=2):
-    """Return the largest relative difference of the bounds in d x d blocks from Theorem 1's.
+    """Return the largest relative difference between the bounds in d x d blocks and Theorem 1's.
 
-    The special case is printed as c = 1. c is a place of the inputs; putting it anywhere leaves d
-    as it is, and the bounds with it.
+    kernel, block: see the module. The paper prints the special case as c = 1. But c is a place of
+    the inputs: moving it leaves d unchanged, and the bounds with it.
     """
     blocks_of, single = bounds(kernel, block)[:, 1], bounds(kernel)[:, 1]
     return float(abs(blocks_of / single - 1).max()), ANY
 
 
 def slack(kernel=3, block=1):
-    """Return right over left of both inequalities, per filter, (2, F)."""
+    """Return right over left of both inequalities for each filter, (2, F).
+
+    kernel, block: see the module.
+    """
     return np.array([right / left for left, right in bounds(kernel, block)])
 
 
 def place_violation(_, kernels=(3, 9, 15, 21, 27)):
-    """Return by how much Corollary 1.1's bound for single places is exceeded at most."""
+    """Return by how much Corollary 1.1's bound for single places is exceeded at most.
+
+    kernels: sides of the kernels, px.
+    """
     worst = 0.0
     for kernel in kernels:
         net = trained(kernel)
@@ -144,22 +162,29 @@ def place_violation(_, kernels=(3, 9, 15, 21, 27)):
 
 
 def outputs(side=28, kernel=3, padding="valid"):
-    """Return how many outputs a stride-1 convolution has, by counting them."""
+    """Return how many outputs a stride-1 convolution has, by counting them.
+
+    side: of the input, px. kernel: see the module. padding: as in PyTorch, valid for none.
+    """
     found = functional.conv2d(torch.zeros(1, 1, side, side), torch.zeros(1, 1, kernel, kernel),
                               padding=padding)  # fmt: skip
     return found.numel()
 
 
 def unpadded_outputs(_, side=28, kernel=3):
-    """Return the outputs without padding minus (S - K + 1)^2."""
+    """Return the number of outputs without padding minus (S - K + 1)^2.
+
+    side: S, px. kernel: K, px.
+    """
     return outputs(side, kernel) - (side - kernel + 1) ** 2, ANY
 
 
 def any_orderness(kernel=3):
-    """Return (so of the inputs, so of two kernels) that one set of inputs allows.
+    """Return (orderness of the inputs, that of two kernels) that one set of inputs allows.
 
-    Both kernels are sums of the same input patches as in Eq. 8 and so obey both bounds; the
-    factors C are solved for: one kernel is a ramp, the other a checkerboard.
+    kernel: see the module. Both kernels are sums of the same input patches, as in Eq. 8, so both
+    obey the bounds. We solve for the factors C that make one kernel a ramp and the other a
+    checkerboard.
     """
     net = trained(kernel)
     rows, columns = np.divmod(np.arange(kernel * kernel), kernel)
@@ -173,11 +198,11 @@ def any_orderness(kernel=3):
 
 
 def variance_inflation(kernels=(3, 9, 15, 21, 27), groups=16):
-    """Return, per kernel size, how much more D_ab varies than with independent places (Eq. 13).
+    """Return how much more D_ab varies than with independent places, {kernel: ratio} (Eq. 13).
 
-    The mean over output places and images of (X(a) - X(b))^2 is taken in `groups` groups of
-    images; its variance is compared with that of single values over their number. p and q are
-    the centre of the kernel and the place beside it.
+    kernels: sides of the kernels, px. groups: of images. In each group we average (X(a) - X(b))^2
+    over output places and images, and compare the variance of these means with that of single
+    values over their number. p and q are the centre of the kernel and the place beside it.
     """
     found = {}
     for kernel in kernels:

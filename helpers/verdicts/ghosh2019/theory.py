@@ -1,7 +1,7 @@
-"""Sections 2 and 3 of ghosh2019: what orderness is, computed exactly from covariances.
+"""What orderness is, computed exactly from covariances (ghosh2019, Sections 2 and 3).
 
 For a random image with covariance matrix S (positions by positions) and equal means, the expected
-squared difference of two positions is S[p, p] + S[q, q] - 2 S[p, q]: nothing needs to be drawn.
+squared difference of two positions is S[p, p] + S[q, q] - 2 S[p, q], so we need not draw images.
 """
 
 from functools import lru_cache
@@ -17,7 +17,10 @@ STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 @lru_cache(maxsize=16)
 def triples(side, geometry="both"):
-    """Return all directed two-hop triples (p, q, r) of a square, row-major positions (T, 3)."""
+    """Return all directed two-hop triples (p, q, r) of a square, row-major positions (T, 3).
+
+    side: of the square, px. geometry: as in `orderness`.
+    """
     found = []
     for y, x in product(range(side), repeat=2):
         for (a, b), (c, d) in product(STEPS, repeat=2):
@@ -31,7 +34,10 @@ def triples(side, geometry="both"):
 
 
 def expected(covariance, geometry="both"):
-    """Return E(p - q)^2 and E(p - r)^2 of every triple, float64 (2, T), from a covariance."""
+    """Return E(p - q)^2 and E(p - r)^2 of every triple, float64 (2, T).
+
+    covariance: of the pixels, (side^2, side^2). geometry: as in `orderness`.
+    """
     p, q, r = triples(round(len(covariance) ** 0.5), geometry).T
     variance = np.diag(covariance)
     near = variance[p] + variance[q] - 2 * covariance[p, q]
@@ -40,7 +46,10 @@ def expected(covariance, geometry="both"):
 
 
 def expected_orderness(covariance, geometry="both"):
-    """Return the orderness of infinitely many images with this covariance."""
+    """Return the orderness of infinitely many images with this covariance.
+
+    covariance, geometry: as for `expected`.
+    """
     near, far = expected(covariance, geometry).sum(axis=1)
     return far / near - 1
 
@@ -48,8 +57,9 @@ def expected_orderness(covariance, geometry="both"):
 def diffusion(side, sigma=1.0):
     """Return the covariance of row walk + column walk, in which Eqs. 1-2 hold along every path.
 
-    X(y, x) = A(y) + B(x) with two independent random walks of step `sigma`: a step down is a step
-    of A, a step aside one of B, and two steps of a path are always independent.
+    side: of the image, px. sigma: step of the walks. X(y, x) = A(y) + B(x) with two independent
+    random walks: a step down is a step of A, a step aside one of B, and two steps of a path are
+    always independent.
     """
     rows, columns = np.divmod(np.arange(side * side), side)
     walk = [np.minimum.outer(axis, axis) for axis in (rows, columns)]
@@ -57,13 +67,19 @@ def diffusion(side, sigma=1.0):
 
 
 def permuted(side):
-    """Return the covariance of any one image, centred, over all permutations of its pixels."""
+    """Return the covariance of any one image, centred, over all permutations of its pixels.
+
+    side: of the image, px.
+    """
     n = side * side
     return (np.eye(n) - 1 / n) * n / (n - 1)
 
 
 def block_means(side, scale):
-    """Return the matrix that takes an image to its block means."""
+    """Return the matrix that maps an image to its block means, (blocks, side^2).
+
+    side: of the image, px. scale: side of the blocks, px.
+    """
     n = side // scale
     rows, columns = np.divmod(np.arange(side * side), side)
     block = (rows // scale) * n + columns // scale
@@ -71,7 +87,10 @@ def block_means(side, scale):
 
 
 def diffusion_ratio(_, side=8):
-    """Return the largest |E(p - r)^2 / E(p - q)^2 - 2| over triples and sigmas (Eq. 4)."""
+    """Return the largest |E(p - r)^2 / E(p - q)^2 - 2| over triples and sigmas (Eq. 4).
+
+    side: of the image, px.
+    """
     ratios = [np.divide(*expected(diffusion(side, sigma))[::-1]) for sigma in (0.1, 1, 7)]
     return float(abs(np.array(ratios) - 2).max()), ANY
 
@@ -79,7 +98,7 @@ def diffusion_ratio(_, side=8):
 def two_hop_sets(_):
     """Return how many of the printed sets of q and of r contain p, the fewer of two readings.
 
-    q is drawn from N(p) and r from N(N(p)) without N(p). N(p) may leave p out, or hold it.
+    The paper draws q from N(p), and r from N(N(p)) without N(p). N(p) may or may not contain p.
     """
     found = []
     for steps in (set(STEPS), {(0, 0), *STEPS}):
@@ -89,7 +108,10 @@ def two_hop_sets(_):
 
 
 def permuted_symmetry(_, draws=50):
-    """Return the largest difference between Eq. 5's three expectations over all orders of three."""
+    """Return the largest difference between Eq. 5's three expectations over all orders of three.
+
+    draws: of the values.
+    """
     worst = 0.0
     for x in np.random.default_rng(0).normal(size=(draws, 3)):
         p, q, r = np.array(list(permutations(x))).T
@@ -99,7 +121,10 @@ def permuted_symmetry(_, draws=50):
 
 
 def over_scales(covariance, scales=(1, 2, 3, 4)):
-    """Return the expected orderness of a covariance, {geometry: a list over scales}."""
+    """Return the expected orderness of a covariance, {geometry: a list over scales}.
+
+    covariance: as for `expected`. scales: sides of the blocks, px.
+    """
     side = round(len(covariance) ** 0.5)
     means = [block_means(side, scale) for scale in scales]
     return {
@@ -109,30 +134,46 @@ def over_scales(covariance, scales=(1, 2, 3, 4)):
 
 
 def diffusion_value(_, side=12):
-    """Return the largest |so - 1| of the diffusion over geometries, at scale 1 (Section 3)."""
+    """Return the largest |so - 1| of the diffusion over geometries, at scale 1 (Section 3).
+
+    side: of the image, px.
+    """
     found = over_scales(diffusion(side), scales=(1,))
     return float(abs(np.array(list(found.values())) - 1).max()), ANY
 
 
 def no_order(_, side=12):
-    """Return the largest |so| over scales and geometries when every order is equally likely."""
+    """Return the largest |so| over scales and geometries when every order is equally likely.
+
+    side: of the image, px.
+    """
     found = over_scales(permuted(side))
     return float(abs(np.array(list(found.values()))).max()), ANY
 
 
 def constant_plus_noise(_, side=8, spreads=(1, 10, 100)):
-    """Return the largest |so| of a random constant plus white noise (third property)."""
+    """Return the largest |so| of a random constant plus white noise (third property).
+
+    side: of the image, px. spreads: standard deviations of the constant, where that of the noise is
+    1.
+    """
     values = [expected_orderness(np.eye(side**2) + spread**2) for spread in spreads]
     return float(abs(np.array(values)).max()), ANY
 
 
 def highest_correlation(_, spread=100):
-    """Return 1 minus the correlation of any two pixels of such images: it can be any size."""
+    """Return 1 minus the correlation of any two pixels of such images, which can be any size.
+
+    spread: standard deviation of the constant, where that of the noise is 1.
+    """
     return float(1 - spread**2 / (spread**2 + 1)), ANY
 
 
 def beyond(_, side=8):
-    """Return how far straight triples are from 3 on a linear ramp and from -1 on a checkerboard."""
+    """Return how far straight triples are from 3 on a linear ramp and from -1 on a checkerboard.
+
+    side: of the image, px.
+    """
     rows, columns = np.divmod(np.arange(side * side), side)
     images = {3: 2.0 * rows + columns, -1: (rows + columns) % 2.0}
     errors = [
@@ -143,7 +184,10 @@ def beyond(_, side=8):
 
 
 def interpolation(preset, data, count=200):
-    """Return |MSE from two hops / MSE from a neighbour - 1 - so|, pixel by pixel on real images."""
+    """Return |MSE from two hops / MSE from a neighbour - 1 - so|, pixel by pixel on real images.
+
+    preset: limits the images. data: a name for `datasets.load`. count: images at most.
+    """
     size = min(count, presets.preset(preset).train or count)
     pixels = datasets.load(data, "train", size).pixels
     p, q, r = triples(pixels.shape[-1]).T
