@@ -1,4 +1,4 @@
-"""What the claims of azulay2019 are judged by; see `helpers.verdicts.ivan2019` for the form."""
+"""The measures that judge the claims of azulay2019, in the form of `helpers.verdicts.ivan2019`."""
 
 from helpers.verdicts.azulay2019 import bias, embedded, feature_maps, one_pixel, theory, trained
 

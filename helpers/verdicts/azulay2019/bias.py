@@ -1,8 +1,8 @@
-"""Figure 5 of azulay2019: are the places of objects in a picture, and their extents, uniform?
+"""Are the positions and extents of objects in an image uniform? (azulay2019, Figure 5)
 
-Places are those of `helpers.bias`. Photographs are one of each class, so they are tested together.
-The pictures of birds were cut to the birds' boxes before we had them: they test the procedure, a
-category being one species. The paper's own statement is not run.
+The positions come from `helpers.bias`. Photographs are one of each class, so we test them together.
+The images of birds had been cropped to the birds' boxes before we got them: they test the
+procedure, where a category is one species. We do not run the paper's own statement.
 """
 
 from functools import lru_cache
@@ -18,10 +18,10 @@ PHOTOGRAPHS, BIRDS = "imagenet_sample", "all_birds"
 
 @lru_cache(maxsize=4)
 def places(preset, data):
-    """Return {kind: `bias.Places`} of the record there is; None where there is none.
+    """Return {kind: `bias.Places`} from the record there is, None where there is none.
 
-    data: PHOTOGRAPHS or BIRDS. At `study` it is made where it lacks; at other presets only a
-    published one counts.
+    preset: see `helpers.verdicts`. data: PHOTOGRAPHS or BIRDS. At `study` we make the record if it
+    is missing; at other presets only a published one counts.
     """
     (run,) = (run for run in azulay2019.bias("study") if run.data == data)
     made = queue.results([run]) if preset == "study" else [runs.find_published(run)]
@@ -41,33 +41,39 @@ def missing():
 def p_values(found, kind, what):
     """Return the P-value of every category, float64 (categories,).
 
-    found: of `places`. kind: one of `bias.KINDS`. what: places or extents.
+    found: as from `places`. kind: a name in `bias.KINDS`. what: places or extents.
     """
     tests = {"places": bias.Places.places_p, "extents": bias.Places.extents_p}
     return np.array([tests[what](one) for one in found[kind].classes()])
 
 
 def rejected(found, kind, what):
-    """Return which categories are not uniform, float64 (categories,) of 0 and 1."""
+    """Return which categories are not uniform, float64 (categories,) of 0 and 1.
+
+    found, kind, what: as for `p_values`.
+    """
     return (p_values(found, kind, what) < bias.LEVEL).astype(float)
 
 
 def middle(found, kind):
-    """Return the share of places in the middle ninth of every category, float64 (categories,)."""
+    """Return the share of positions in the middle ninth, for every category, float64 (categories,).
+
+    found, kind: as for `p_values`.
+    """
     return np.array([np.nanmean(one.central()) for one in found[kind].classes()])
 
 
 def central(found):
-    """Return how much more central each place is as photographed than rolled: -1, 0 or 1 (N,).
+    """Return how much more central each position is as photographed than rolled: -1, 0 or 1 (N,).
 
-    Without the pictures in which the network finds nothing.
+    found: as from `places`. Images in which the network finds nothing are left out.
     """
     more = np.subtract(*(found[kind].central() for kind in bias.KINDS))
     return more[~np.isnan(more)]
 
 
 def _measured(data, measure):
-    """Return the measure of a statement: `measure` of what was found in the pictures of `data`."""
+    """Return a statement's measure: `measure` of what was found in the images of `data`."""
 
     def measured(preset):
         found = places(preset, data)

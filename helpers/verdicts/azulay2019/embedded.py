@@ -1,4 +1,7 @@
-"""Figure 6 of azulay2019: networks that others trained, and pictures embedded at many sizes."""
+"""Networks that others trained, on images embedded at many sizes (azulay2019, Figure 6).
+
+Everywhere in here, preset is as in `helpers.verdicts`, and kind is shift or scale.
+"""
 
 import numpy as np
 
@@ -10,10 +13,10 @@ PRINTED = {"near 220 px": (220, ("vgg16", *MODERN)), "near 100 px": (100, MODERN
 
 
 def by_picture(preset, kind, what="changed"):
-    """Return {network: measure of every picture at every size}, the sizes in px, and the scale.
+    """Return {network: measure of every image at every size}, the sizes in px, and the scale.
 
-    kind: shift or scale. what: changed, 1 where the prediction is another one; or mac, the absolute
-    change. float64 (pictures, sizes).
+    preset, kind: see the module. what: changed, 1 where the prediction changes; or mac, the
+    absolute change. A measure is float64 (images, sizes).
     """
     table, sizes, scale = _seen(preset, kind)
     found, index = {}, {"changed": 0, "mac": 2}[what]
@@ -26,8 +29,8 @@ def by_picture(preset, kind, what="changed"):
 def by_network(preset, kind, what="changed"):
     """Return {network: measure (sizes,)}, the sizes in px, and the scale.
 
-    As `by_picture`, but means over the pictures; what: also accuracy of the first frames, nan where
-    no labels are known.
+    preset, kind: see the module. what: as for `by_picture`, of which this is the mean over images;
+    or accuracy of the first frames, nan for images without labels.
     """
     if what == "accuracy":
         table, sizes, scale = _seen(preset, kind)
@@ -48,12 +51,12 @@ def _seen(preset, kind):
 
 
 def _of_sizes(observed, kind):
-    """Return {size: packed `shift.Change`} of drawn pictures, or else of the first; or None."""
+    """Return {size: packed `shift.Change`} of drawn images, or else of the first; or None."""
     return observed.get(f"drawn_{KINDS[kind]}", observed.get(KINDS[kind]))
 
 
 def note(preset):
-    """Return a line that says what the evidence is."""
+    """Return a line that says what the evidence at a preset is."""
     found = evidence.of("azulay2019", "embedded_sizes", preset)
     seen = next(seen for seen in found.frame.observed if _of_sizes(seen, "shift"))
     pairs = next(iter(_of_sizes(seen, "shift").values()))["n"]
@@ -63,10 +66,10 @@ def note(preset):
 
 
 def falls(preset, kind):
-    """Return how many networks change their mind on a picture, as a share, (pictures, sizes).
+    """Return how many networks change their prediction on an image, as a share, (images, sizes).
 
-    From the smallest size on. The parts are the networks: what changes at the smallest size minus
-    what changes at the largest.
+    preset, kind: see the module. Sizes ascend. The parts are the networks: the change at the
+    smallest size minus that at the largest.
     """
     found, sizes, scale = by_picture(preset, kind)
     names = tuple(f"{size} px" for size in sizes)
@@ -75,10 +78,11 @@ def falls(preset, kind):
 
 
 def printed(preset):
-    """Return {printed name: how many of the paper's networks change, as a share, (pictures,)}.
+    """Return {printed name: how many of the paper's networks change, as a share, (images,)}.
 
-    After a shift or a change of size, as the text has it: near 220 px of all three networks, near
-    100 px of the two modern ones.
+    preset: see the module. As in the text, this is after a shift or a change of size, near 220 px
+    for all three networks and near 100 px for the two modern ones. Without them, None and what is
+    needed.
     """
     both = [by_picture(preset, kind) for kind in KINDS]
     _, sizes, scale = both[0]

@@ -1,8 +1,10 @@
-"""Figures 3 and 4 of azulay2019: maps of a network while its picture moves, and read-outs of them.
+"""Maps of a network while its image moves, and read-outs of them (azulay2019, Figures 3 and 4).
 
-A response is the map of a picture on black minus the map of the black frame alone, so that what a
-channel says of black does not count. A map's factor is how many pixels of the frame its neighbours
-are apart.
+A response is the map of an image on black minus the map of a black frame, so that a channel's
+answer to black does not count. A map's factor is the distance of its neighbours in pixels of the
+frame.
+
+Everywhere in here, name is a key of `TITLES`, the network, and preset is as in `helpers.verdicts`.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from helpers.presets import preset as get
 from helpers.verdicts import repeats
 
 TITLES = {"efficientnet_lite0": "EfficientNet-Lite0", "squeezenet1_1": "SqueezeNet 1.1"}
-DEPTHS = {  # the name of a depth, and the module that puts out its maps
+DEPTHS = {  # the name of a depth, and the module whose output its maps are
     "efficientnet_lite0": {
         "stem": "bn1",
         **{f"stage {k + 1}": f"blocks.{k}" for k in range(7)},
@@ -36,21 +38,21 @@ SHOWN = {  # depths with factors of 2, 4, then 16 or 8, and the last
     "efficientnet_lite0": ("stem", "stage 2", "stage 4", "last"),
     "squeezenet1_1": ("stem", "fire 3", "fire 5", "last"),
 }
-FRAME = 224  # px, what both networks expect
-PERIOD = 32  # px, the largest factor: after so many every map is sampled as before
-RESPONDS = 0.01  # of the strongest channel's response
-FEW = ("cat", "astronaut")  # photographs that are shown, and all there are at smoke
+FRAME = 224  # px, the input side of both networks
+PERIOD = 32  # px, the largest factor: after so many px, every map is sampled as before
+RESPONDS = 0.01  # of the strongest channel's response, the least that counts
+FEW = ("cat", "astronaut")  # photographs in figures, and the only ones at `smoke`
 READ = ("accuracy", "top probability", "P(top-1 change)", "mean absolute change")
 EARLY = 0.05  # azulay2019, Section 3
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Hold the responses of one depth to a picture moved down by 0 to `PERIOD` px.
+    """Responses at one depth to an image moved down by 0 to `PERIOD` px.
 
     factor: px. sums: float64 (PERIOD + 1, C), of each channel's response over its map. size:
-    float64 (C,), the mean over one period of the sum of its absolute values. missed: float64, a
-    value for each channel that responds, see `missed`. top: float32 (PERIOD + 1, H, W), the
+    float64 (C,), the mean over one period of the sum of its absolute values. missed: float64, one
+    value for each channel that responds, see the function. top: float32 (PERIOD + 1, H, W), the
     strongest channel's absolute response.
     """
 
@@ -62,25 +64,26 @@ class Maps:
 
     @property
     def responds(self):
-        """Return which channels respond, bool (C,)."""
+        """Which channels respond, bool (C,)."""
         return _responds(self.size)
 
     def spread(self):
         """Return the standard deviation of a sum over one period, relative to the response's size.
 
-        The mean over the channels that respond; 0 where the global sum is kept.
+        It is the mean over the channels that respond; 0 means that the global sum is kept.
         """
         return self._mean(self.sums[:PERIOD].std(axis=0))
 
     def apart(self, steps):
-        """Return how far sums differ that are so many px apart, relative to the response's size.
+        """Return how far two sums differ, relative to the response's size.
 
-        One factor apart the grid lies on the picture as before, and only the border does not.
+        steps: px from one to the other. One factor apart, the grid lies on the image as before, and
+        only the border does not.
         """
         return self._mean(abs(self.sums[steps:] - self.sums[:-steps]).mean(axis=0))
 
     def shares(self):
-        """Return what is drawn against depth, by name."""
+        """Return what figures show against depth, by name."""
         return {
             "spread of the sum": self.spread(),
             "half a factor apart": self.apart(self.factor // 2),
@@ -93,15 +96,16 @@ class Maps:
 
 
 def networks():
-    """Return the networks at hand: SqueezeNet's weights may not lie in the data folder."""
+    """Return the networks at hand: SqueezeNet's weights may be missing from the data folder."""
     there = (paths.data() / "weights" / "squeezenet1_1.pth").is_file()
     return tuple(TITLES) if there else ("efficientnet_lite0",)
 
 
 def frames(photograph):
-    """Return a photograph's middle on black and moved down, uint8 (PERIOD + 1, 3, FRAME, FRAME).
+    """Return a photograph's middle on black, moved down, uint8 (PERIOD + 1, 3, FRAME, FRAME).
 
-    It is a square of `shift.EMBEDDED` px, in the middle of the frame when half of the way is done.
+    photograph: its name. The middle is a square of `shift.EMBEDDED` px, and half-way it is in the
+    middle of the frame.
     """
     picture, size = read(photograph), shift.EMBEDDED
     edge = min(picture.shape[1:])
@@ -115,9 +119,10 @@ def frames(photograph):
 
 
 def responses(network, pixels, modules):
-    """Yield the response of each module, float32 (N, C, H, W), to frames uint8 (N, 3, side, side).
+    """Yield the response of each module, float32 (N, C, H, W).
 
-    network: a `pretrained.Network`. modules: names of its modules.
+    network: a `pretrained.Network`. pixels: frames uint8 (N, 3, side, side). modules: names of
+    modules in the network.
     """
     parts = {network.model.get_submodule(name): [] for name in modules}
     with layers.watched(parts, lambda part, made: parts[part].append(made.float().cpu().clone())):
@@ -130,7 +135,10 @@ def responses(network, pixels, modules):
 
 @lru_cache(maxsize=64)
 def travel(name, photograph):
-    """Return {depth: `Maps`} of a network while a photograph moves down."""
+    """Return {depth: `Maps`} of a network while a photograph moves down.
+
+    name: see the module. photograph: its name.
+    """
     from helpers.models import pretrained
 
     made = responses(pretrained.load(name), frames(photograph), DEPTHS[name].values())
@@ -139,8 +147,11 @@ def travel(name, photograph):
 
 
 def moved(maps):
-    """Return the `Maps` of responses (PERIOD + 1, C, H, W) to frames of `FRAME` px."""
-    factor = 2 ** round(np.log2(FRAME / maps.shape[2]))  # borders take a pixel or two of some maps
+    """Return the `Maps` of responses.
+
+    maps: (PERIOD + 1, C, H, W), to frames of `FRAME` px.
+    """
+    factor = 2 ** round(np.log2(FRAME / maps.shape[2]))  # some maps lose a pixel or two at borders
     size = abs(maps[:PERIOD]).sum(axis=(2, 3), dtype=float).mean(axis=0)
     sums, lost = maps.sum(axis=(2, 3), dtype=float), missed(maps[:factor, _responds(size)])
     return Maps(factor, sums, size, lost, abs(maps[:, size.argmax()]))
@@ -149,8 +160,8 @@ def moved(maps):
 def dense(maps):
     """Return responses at every pixel down the frame, (C, factor * H, W).
 
-    maps: (factor, C, H, W), of a picture moved down by 0 to factor - 1 px. Row i of the map after
-    p px is what the picture left where it was would give at pixel factor * i - p.
+    maps: (factor, C, H, W), of an image moved down by 0 to factor - 1 px. Row i of the map after p
+    px is what the unmoved image would give at pixel factor * i - p.
     """
     factor, channels, height, width = maps.shape
     rows = [maps[0], *(np.roll(maps[p], -1, axis=1) for p in range(factor - 1, 0, -1))]
@@ -160,8 +171,8 @@ def dense(maps):
 def missed(maps):
     """Return the share of energy that no interpolation from one of the maps restores, (C,).
 
-    maps: as in `dense`. Of all B the best for each channel, one for all columns and translations
-    (azulay2019, Section 3, Definition); the frame counts as periodic. `sampling.missed` has the
+    maps: as in `dense`. We take the best B for each channel, one for all columns and translations
+    (azulay2019, Section 3, Definition), and treat the frame as periodic. `sampling.missed` has the
     formula and its reason.
     """
     power = (abs(np.fft.fft(dense(maps), axis=1)) ** 2).sum(axis=2)
@@ -172,12 +183,15 @@ def missed(maps):
 
 
 def photographs(preset):
-    """Return the photographs that move."""
+    """Return the names of the photographs that move, at a preset."""
     return FEW if get(preset).name == "smoke" else photos.PHOTOGRAPHS
 
 
 def by_depth(name, preset):
-    """Return {measure: shares (photographs, depths)} of a network, from the first depth on."""
+    """Return {measure: shares (photographs, depths)} of a network, from the first depth on.
+
+    name, preset: see the module.
+    """
     found = [[maps.shares() for maps in travel(name, p).values()] for p in photographs(preset)]
     return {
         measure: np.array([[depth[measure] for depth in row] for row in found])
@@ -186,9 +200,10 @@ def by_depth(name, preset):
 
 
 def shown(name, photograph):
-    """Return the picture and the strongest channel at four depths, for three shifts.
+    """Return the image and the strongest channel at four depths, for three shifts.
 
-    A list of uint8 (3, H, W). The shifts are none, half of the last map's factor, and the factor.
+    name: see the module. photograph: its name. The result is a list of uint8 (3, H, W). The shifts
+    are none, half of the last map's factor, and the factor.
     """
     found = travel(name, photograph)
     shifts = [0, found["last"].factor // 2, found["last"].factor]
@@ -201,12 +216,12 @@ def shown(name, photograph):
 
 
 def plain(preset):
-    """Return the `Evidence` of the networks that are trained here."""
+    """Return the `Evidence` of our own networks at a preset."""
     return evidence.of("azulay2019", "plain", preset)
 
 
 def readouts(preset):
-    """Return {measure: shares (seeds, depths)} of the networks trained here, and the scale."""
+    """Return {measure: shares (seeds, depths)} of our own networks at a preset, and the scale."""
     found = plain(preset)
     seen = found.last().sort_values("seed").observed
     rows = [by_measure(invariance.seen(own, "readouts")) for own in seen]
@@ -215,9 +230,10 @@ def readouts(preset):
 
 
 def by_measure(depths):
-    """Return {measure: a list over depths} of what `invariance.readouts` recorded.
+    """Return {measure: a list over depths}: `READ`, and standard errors of the last two.
 
-    The measures are `READ`, standard errors of the last two over pictures, and n, the pictures.
+    depths: a list, as `invariance.readouts` recorded it. The errors are over images, and n is their
+    number.
     """
     unpacked = [invariance.unpack(depth) for depth in depths]
     return {
@@ -234,7 +250,7 @@ def by_measure(depths):
 def birds():
     """Return {network: {measure: a list over depths}} on bird species, see `by_measure`.
 
-    Only what is published at study counts: {} as long as one of its records lacks.
+    Only records published at `study` count; the result is {} if one of them is missing.
     """
     wanted = experiments.birds("study")
     found = [runs.find_published(run) for run in wanted]
@@ -247,9 +263,9 @@ def birds():
 
 
 def each(preset, measure):
-    """Return a measure of every picture at every depth, (seeds, pictures, depths), and the scale.
+    """Return a measure of every image at every depth, (seeds, images, depths), and the scale.
 
-    measure: one of the last two of `READ`.
+    preset: see the module. measure: one of the last two of `READ`.
     """
     found, index = plain(preset), {READ[2]: 0, READ[3]: 2}[measure]
     seen = found.last().sort_values("seed").observed
@@ -259,14 +275,17 @@ def each(preset, measure):
 
 
 def deepest_first(preset, measure):
-    """Return a measure (seeds, depths) from the deepest read-out to the first."""
+    """Return a measure from the deepest read-out to the first, (seeds, depths).
+
+    preset: see the module. measure: as for `each`.
+    """
     found, scale = each(preset, measure)
     names = tuple(f"depth {k}" for k in range(found.shape[2], 0, -1))
     return repeats.trend(found[..., ::-1], scale, names)
 
 
 def below_early(preset):
-    """Return 5 % minus the share of predictions that change at the first depth, (seeds,)."""
+    """Return 5 % minus the share that changes at the first depth, at a preset, (seeds,)."""
     found, scale = each(preset, "P(top-1 change)")
     return repeats.over_trainings(EARLY - found[..., 0], scale)
 

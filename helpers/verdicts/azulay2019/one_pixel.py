@@ -1,4 +1,7 @@
-"""Section 2 of azulay2019: how often one pixel changes a prediction, and examples of it."""
+"""How often one pixel changes a prediction, with examples (azulay2019, Section 2).
+
+Everywhere in here, preset is as in `helpers.verdicts`, and protocol is a name in `shift.PROTOCOLS`.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,15 +16,15 @@ from helpers.verdicts.ivan2019.untrained import ANY
 
 KERAS = {"VGG16": "vgg16", "ResNet50": "resnet50", "InceptionResNetV2": "inception_resnet_v2"}
 STEPS = 30  # px that an object moves in an example
-SIZES = range(80, 131)  # px of one that grows
+SIZES = range(80, 131)  # px, shorter side of an object that grows
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Hold what a network says while frames change by one pixel at a time (Figure 1).
+    """A network's output while frames change by one pixel at a time (Figure 1).
 
-    label: the first frame's top class. values: its probability (T,). at: the frame before the
-    largest jump. tops: the top class of each frame.
+    label: the first frame's top class. values: its probability in every frame, (T,). at: the frame
+    before the largest jump. tops: the top class of each frame.
     """
 
     label: str
@@ -31,16 +34,21 @@ class Curve:
 
 
 def moving(picture, side, size=shift.EMBEDDED, steps=STEPS):
-    """Return frames uint8 (steps + 1, C, side, side) of a picture in black that moves right."""
+    """Return frames of an image on black that moves right, uint8 (steps + 1, C, side, side).
+
+    picture: the image, uint8 (C, H, W). side: of the frames, px. size: shorter side of the embedded
+    image, px. steps: px that it moves.
+    """
     small = shift.shorter(picture, size)
     top, left = ((side - length) // 2 for length in (small.shape[1], small.shape[2] + steps))
     return torch.stack([shift.embed(small, side, top, left + k) for k in range(steps + 1)])
 
 
 def growing(picture, side, sizes=SIZES):
-    """Return frames (len(sizes), C, side, side) of a picture in black that grows.
+    """Return frames of an image on black that grows, uint8 (len(sizes), C, side, side).
 
-    Its upper left corner stays in place.
+    picture: the image, uint8 (C, H, W). side: of the frames, px. sizes: shorter sides of the
+    embedded image, px. Its upper left corner stays in place.
     """
     every = [shift.shorter(picture, size) for size in sizes]
     top, left = ((side - length) // 2 for length in every[-1].shape[1:])
@@ -48,7 +56,10 @@ def growing(picture, side, sizes=SIZES):
 
 
 def curve(network, frames):
-    """Return the `Curve` of a `pretrained.Network` over frames (T, 3, side, side), T > 1."""
+    """Return the `Curve` of a network.
+
+    network: a `pretrained.Network`. frames: (T, 3, side, side), T > 1.
+    """
     view = natural.View(None, network, (), ())
     probabilities = view.probabilities(frames).cpu()
     top = probabilities.argmax(1).tolist()
@@ -59,14 +70,20 @@ def curve(network, frames):
 
 
 def examples(name, pictures, make):
-    """Return {picture: (frames, `Curve`)} of photographs; make: `moving` or `growing`."""
+    """Return {picture: (frames, `Curve`)} of photographs.
+
+    name: of the network. pictures: names of the photographs. make: `moving` or `growing`.
+    """
     network = pretrained.load(name)
     frames = {picture: make(read(picture), network.side) for picture in pictures}
     return {picture: (made, curve(network, made)) for picture, made in frames.items()}
 
 
 def seen(preset):
-    """Return {network: {protocol: packed `shift.Change`}}, and the scale."""
+    """Return {network: {protocol: packed `shift.Change`}}, and the scale.
+
+    preset: see the module.
+    """
     found, table = evidence.of("azulay2019", "protocols", preset), {}
     for row in found.frame.itertuples():
         for observer, packed in row.observed.items():
@@ -75,7 +92,7 @@ def seen(preset):
 
 
 def note(preset):
-    """Return a line that says what the evidence is."""
+    """Return a line that says what the evidence at a preset is."""
     table, scale = seen(preset)
     count = next(iter(next(iter(table.values())).values()))["n"]
     source = evidence.of("azulay2019", "protocols", preset).frame.source.iloc[0]
@@ -85,8 +102,8 @@ def note(preset):
 def rates(preset):
     """Return a dict for each network and protocol: both measures with 95 % intervals.
 
-    changed: Wilson's interval of a share. mac: Student's of a mean. accuracy: of the first frames,
-    None where the labels are not known. n: pairs. Measures are (mean, low, high).
+    preset: see the module. changed: Wilson's interval of a share. mac: Student's of a mean. Both
+    are (mean, low, high). accuracy: of the first frames, None for images without labels. n: pairs.
     """
     table, _ = seen(preset)
     return [
@@ -103,7 +120,11 @@ def _rate(packed):
 
 
 def highest(preset):
-    """Return the changes (pictures,) of the highest bar of Figure 2, as the paper states it."""
+    """Return the changes (images,) of Figure 2's highest bar, as the paper states it, and scale.
+
+    preset: see the module. Without the paper's networks on ImageNet, the result is None and what is
+    needed.
+    """
     table, scale = seen(preset)
     theirs = [own for name, own in table.items() if name in KERAS.values()]
     if scale != "paper" or len(theirs) < len(KERAS):
@@ -113,9 +134,10 @@ def highest(preset):
 
 
 def more_than_cropped(preset, protocol):
-    """Return, picture by picture, how many more networks change under a protocol, as a share.
+    """Return how many more networks change under a protocol than under the crop, a share, by image.
 
-    (pictures,), the mean over the networks, each of which is a part.
+    preset, protocol: see the module. The values (images,) are means over the networks, each of
+    which is a part.
     """
     table, scale = seen(preset)
     parts = {name: _difference(own, protocol, "changed") for name, own in table.items()}
@@ -123,10 +145,10 @@ def more_than_cropped(preset, protocol):
 
 
 def every_network(preset, protocol, against=None, what="changed"):
-    """Return a measure of every network, a comparison each, (pictures, networks).
+    """Return a measure of every network, one comparison each, (images, networks).
 
-    Each network is shown as a part as well, so that the page says which of them fail. against: a
-    protocol whose measure is subtracted. what: changed or mac.
+    preset, protocol: see the module. against: a protocol whose measure is subtracted. what: changed
+    or mac. Each network is a part too, so that the page says which of them fail.
     """
     table, scale = seen(preset)
     found = {name: _difference(own, protocol, what, against) for name, own in table.items()}
@@ -135,12 +157,18 @@ def every_network(preset, protocol, against=None, what="changed"):
 
 
 def parameters_off(_, network):
-    """Return by how many parameters Keras's count of a network differs from Table 3's."""
+    """Return by how many parameters Keras's count of a network differs from Table 3's.
+
+    network: a key of `KERAS`.
+    """
     return _counted(network)[0] - _printed(network, "parameters"), ANY
 
 
 def layers_off(_, networks):
-    """Return the largest difference of the longest way through a network from Table 3's depth."""
+    """Return the largest difference of the longest path through a network from Table 3's depth.
+
+    networks: keys of `KERAS`.
+    """
     return max(abs(_counted(name)[1] - _printed(name, "depth")) for name in networks), ANY
 
 
@@ -156,7 +184,7 @@ def table3():
 
 @lru_cache(maxsize=len(KERAS))
 def _counted(network):
-    """Return Keras's count of parameters, and the layers on the longest way."""
+    """Return Keras's count of parameters, and the layers on the longest path."""
     return architectures.keras_count(KERAS[network]), architectures.longest_path(KERAS[network])
 
 

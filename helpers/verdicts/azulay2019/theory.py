@@ -1,4 +1,4 @@
-"""The theory of azulay2019: Table 2, Appendix A.3, and what each statement is judged by.
+"""The theory of azulay2019: Table 2, Appendix A.3, and the measures of all its statements.
 
 The measures of Section 3 are in `sampling`, on signals, and in `stacks`, on layers.
 """
@@ -18,9 +18,10 @@ PLACES = {"signal1": 3, "signal2": 2}  # of the delta among the seven pixels of 
 
 
 def table2(place):
-    """Return the lines of Table 2 for a delta at `place` of 7.
+    """Return the lines of Table 2, {name: float64 (7,), or (4,) when sampled}.
 
-    original, blurred, sampled; relu: max(x - 5, 0), and thresholded: x where it is above 5.
+    place: of the delta, among 7. original, blurred, sampled; relu: max(x - 5, 0); thresholded: x
+    where it is above 5.
     """
     signal = np.zeros(7)
     signal[place] = 1
@@ -51,12 +52,15 @@ def table2_sums(_):
 
 
 def thresholded(signal, least):
-    """Return a signal with what is not above `least` set to zero (Keras's ThresholdedReLU)."""
+    """Return a signal with zeros where it is not above a threshold (Keras's ThresholdedReLU).
+
+    signal: of any shape. least: the threshold.
+    """
     return np.where(np.asarray(signal) > least, signal, 0.0)
 
 
 def table2_last(_):
-    """Return the largest difference of the thresholded lines from the printed last ones."""
+    """Return the largest difference between the thresholded lines and the printed last ones."""
     printed = claims.row("aw-table2")[1]["numbers"]
     differences = [
         table2(place)["thresholded"] - printed[signal]["relu"] for signal, place in PLACES.items()
@@ -71,7 +75,7 @@ def table2_shifted(_):
 
 
 def table2_conclusion(_):
-    """Return at how many biases from 4 to below 6 it is not so that just the first is silent."""
+    """Return how many biases from 4 to below 6 do not silence just the first signal."""
     first, second = (table2(place)["sampled"] for place in PLACES.values())
     biases = np.linspace(4, 6, 20, endpoint=False)
     left = [(relu(first, b).sum() == 0, relu(second, b).sum() > 0) for b in biases]
@@ -79,7 +83,10 @@ def table2_conclusion(_):
 
 
 def bin5_missed(_, n=480):
-    """Return the share of a delta's energy that no B rebuilds after bin-5 and a stride of two."""
+    """Return the share of a delta's energy that no B rebuilds after bin-5 and a stride of two.
+
+    n: length of the signal.
+    """
     blurred = np.zeros(n)
     blurred[:5] = BIN5
     return round(missed(blurred, 2), 4), ANY
@@ -91,7 +98,8 @@ def bin5_missed(_, n=480):
 def shifted_sum(terms=40):
     """Return the sum of sinc(k - 1/2) over all k, by repeated means of its partial sums.
 
-    The series 4/pi (1 - 1/3 + 1/5 - ...) is Leibniz's: it converges, though not absolutely.
+    terms: how many. The series 4/pi (1 - 1/3 + 1/5 - ...) is Leibniz's: it converges, though not
+    absolutely.
     """
     sums = np.cumsum(2 * np.sinc(np.arange(terms) + 0.5))
     while len(sums) > 1:
@@ -100,7 +108,7 @@ def shifted_sum(terms=40):
 
 
 def sinc_value(_, at):
-    """Return sinc(at), rounded to the four digits that are printed."""
+    """Return sinc(at), rounded to the four digits that the paper prints."""
     return round(float(np.sinc(at)), 4), ANY
 
 
@@ -111,7 +119,10 @@ def sinc_sums(_):
 
 
 def ideal_after_relu(bias, reach=50):
-    """Return both sampled signals after the ReLU, float64 (2, 2 * 50 + 1)."""
+    """Return both sampled signals after the ReLU, float64 (2, 2 * reach + 1).
+
+    bias: of the ReLU. reach: samples on either side.
+    """
     places = np.arange(-reach, reach + 1)
     return relu(np.sinc([places, places - 0.5]), bias)
 
@@ -127,21 +138,21 @@ def second_silent(_):
 
 
 def first_kept(_):
-    """Return the largest error of: thresholding leaves the first the delta function."""
+    """Return the largest error of: thresholding leaves the first signal as the delta function."""
     first = np.sinc(np.arange(-50, 51))
     errors = [abs(thresholded(first, bias) - np.eye(101)[50]).max() for bias in biases()]
     return float(max(errors)), ANY
 
 
 def first_height(_):
-    """Return the largest error of: the first stays a delta, of height 1 - bias."""
+    """Return the largest error of: the first signal stays a delta, of height 1 - bias."""
     delta = np.eye(101)[50]
     errors = [abs(ideal_after_relu(b)[0] - (1 - b) * delta).max() for b in biases()]
     return float(max(errors)), ANY
 
 
 def least_bias(_):
-    """Return the least bias that silences the second signal: its largest value, four digits."""
+    """Return the least bias that silences the second signal: its largest value, to four digits."""
     return round(float(ideal_after_relu(0.0)[1].max()), 4), ANY
 
 

@@ -1,4 +1,11 @@
-"""Sections 4 and 5 of azulay2019 on networks that are trained here, on CIFAR-10."""
+"""Our own networks on CIFAR-10 (azulay2019, Sections 4 and 5).
+
+Everywhere in here, preset is as in `helpers.verdicts`; name is that of an experiment; protocol is a
+name in `shift.PROTOCOLS`; observed is a list of observations, one a seed; what is changed, 1 where
+the top class changes, or mac, the absolute change; by is typicality, the mean correlation with the
+ten nearest training images, or confidence, the top class's probability in the first frame; sampling
+is a name in `experiments.azulay2019.SAMPLINGS`, or none; kind is that of an augmentation.
+"""
 
 from functools import partial
 
@@ -15,14 +22,17 @@ from helpers.verdicts.repeats import over_trainings
 FIFTHS = 5
 INDEX = {"changed": 0, "mac": 2}  # of a measure in what `invariance.unpack` returns
 POINT = 0.01  # of accuracy
-LEARNT = 0.75  # accuracy that is asked of a network before anything is concluded from it
-OWN = {"black": "black", "square": "crop"}  # which protocol a kind of augmentation shows
-ALIKE = {"black": ("black", "scale"), "square": ("crop",)}  # whose frames are such as it shows
+LEARNT = 0.75  # accuracy that we require of a network before we conclude anything from it
+OWN = {"black": "black", "square": "crop"}  # {augmentation: the protocol whose frames it shows}
+ALIKE = {"black": ("black", "scale"), "square": ("crop",)}  # all with such frames
 HERE = partial(evidence.of, "azulay2019")
 
 
 def rows(name, preset):
-    """Return the last epoch's rows of an experiment, with what they vary as columns."""
+    """Return the last epoch's rows of an experiment, with what they vary as columns, and the scale.
+
+    name, preset: see the module.
+    """
     found = HERE(name, preset)
     last = found.last()
     for field in ("sampling", "padding"):
@@ -31,9 +41,10 @@ def rows(name, preset):
 
 
 def select(name, preset, **which):
-    """Return the observations of runs, one a seed, of which each of `which` holds, and the scale.
+    """Return the observations of some runs, one a seed, and the scale.
 
-    which: sampling, padding or augment.
+    name, preset: see the module. which: values of sampling, padding or augment that all of them
+    have.
     """
     last, scale = rows(name, preset)
     for field, value in which.items():
@@ -42,23 +53,26 @@ def select(name, preset, **which):
 
 
 def each(observed, protocol, what="changed"):
-    """Return a measure of every picture under a protocol, shares float64 (seeds, pictures).
+    """Return a measure of every image under a protocol, float64 (seeds, images).
 
-    what: changed, 1 where the top class is another one, or mac, the absolute change.
+    observed, protocol, what: see the module.
     """
     packed = [invariance.seen(seen, f"pairs_{protocol}") for seen in observed]
     return np.array([invariance.unpack(pairs)[INDEX[what]] for pairs in packed], float)
 
 
 def share(observed, protocol, what="changed"):
-    """Return P(top-1 change), or the mean absolute change, under a protocol, (seeds,)."""
+    """Return P(top-1 change), or the mean absolute change, under a protocol, (seeds,).
+
+    observed, protocol, what: see the module.
+    """
     return each(observed, protocol, what).mean(axis=1)
 
 
 def learnt(name, preset, **which):
-    """Return by how much the accuracy of networks exceeds what is asked of them, (seeds,).
+    """Return how far the accuracy of networks exceeds what we require of them, (seeds,).
 
-    name: of an experiment. which: sampling, padding or augment of the networks.
+    name, preset: see the module. which: as for `select`.
     """
     last, scale = rows(name, preset)
     for field, value in which.items():
@@ -72,8 +86,7 @@ def learnt(name, preset, **which):
 def per_image(observed, by):
     """Return (value (N,), changed (N,), change (N,)) of one network under the crop protocol.
 
-    by: typicality (mean correlation with the ten nearest training images) or confidence (the top
-    class's probability in the first frame).
+    observed: observations of one network. by: see the module.
     """
     changed, top, moved = invariance.unpack(invariance.seen(observed, "pairs_crop"))
     if by == "confidence":
@@ -85,8 +98,8 @@ def per_image(observed, by):
 def parted(preset, what="changed", by="typicality", sampling="max", name="plain"):
     """Return a measure of every image in fifths of the images, and the scale.
 
-    A list over seeds, of a list of (images,) from the least to the most typical or confident fifth.
-    name: of the experiment that the networks are from.
+    preset, what, by, sampling, name: see the module. The result is a list over seeds, of lists of
+    (images,) from the least to the most typical or confident fifth.
     """
     seen, scale = select(name, preset, sampling=sampling)
     found = []
@@ -101,8 +114,9 @@ def parted(preset, what="changed", by="typicality", sampling="max", name="plain"
 def fifths(preset, what="changed", by="typicality", sampling="max", name="plain"):
     """Return a measure in fifths of the images, from least to most typical, (seeds, 5).
 
-    The floors are the standard errors that the images give of the difference of each two neighbours
-    and, last, of the ends, which are different images; means over seeds.
+    preset, what, by, sampling, name: see the module. The floors are the standard errors that the
+    images give the difference of each two neighbours and, last, of the ends, which are different
+    images; means over seeds.
     """
     found, scale = parted(preset, what, by, sampling, name)
     means, errors = (
@@ -115,7 +129,7 @@ def fifths(preset, what="changed", by="typicality", sampling="max", name="plain"
 
 
 def near_zero(preset):
-    """Return 1 % minus the share that changes of the most typical fifth, (seeds,)."""
+    """Return 1 % minus the share that changes in the most typical fifth, at a preset, (seeds,)."""
     found, scale = parted(preset)
     return over_trainings(0.01 - np.array([parts[-1] for parts in found]), scale)
 
@@ -123,22 +137,23 @@ def near_zero(preset):
 def rho(observed, by, other=None):
     """Return Spearman's rank correlation of a value with the absolute change of an image.
 
-    other: observations of the network whose change it is, by default the same.
+    observed: observations of one network. by: see the module. other: observations of the network
+    whose change it is, None for the same.
     """
     value = per_image(observed, by)[0]
     return spearmanr(value, per_image(other or observed, by)[2]).statistic
 
 
 def plain(preset):
-    """Return the observations of the networks without blur, one a seed."""
+    """Return the observations of the networks without blur at a preset, one a seed."""
     return select("plain", preset)[0]
 
 
 def examples(preset):
     """Return typical and atypical test images with neighbours, for `figures.neighbours`.
 
-    They are those of the first network of `preset` itself, whose images are at hand: a list of rows
-    [(image uint8 (C, H, W), correlation or None), ...].
+    preset: used as it is, because we need the images of its first network. The result is a list of
+    rows [(image uint8 (C, H, W), correlation or None), ...].
     """
     run = azulay2019.plain(preset)[0]
     (record,) = queue.results([run], workers=1)
@@ -152,12 +167,15 @@ def examples(preset):
 
 
 def rho_error(observed):
-    """Return the standard error that the images give a rank correlation, where it is near 0."""
+    """Return the standard error that the images give a rank correlation, where it is near 0.
+
+    observed: see the module.
+    """
     return (invariance.seen(observed[0], "pairs_crop")["n"] - 1) ** -0.5
 
 
 def weaker(preset):
-    """Return by how much typicality predicts changes better than confidence, (seeds,).
+    """Return how much better typicality predicts changes than confidence, at a preset, (seeds,).
 
     The floor is that of a difference of two correlations that are independent of one another.
     """
@@ -169,10 +187,10 @@ def weaker(preset):
 def other_network(preset):
     """Return minus the correlation of networks' confidence with the changes of others, (seeds,).
 
-    Pairs that share a network are no independent repeats. So the value of one of n networks is n
-    times the mean over all pairs, minus n - 1 times the mean over those without it: the mean of
-    these values is that of all pairs, and they vary as the networks do (jackknife, Tukey 1958).
-    Two networks are one pair, and one value.
+    preset: see the module. Pairs that share a network are no independent repeats. So the value of
+    one of n networks is n times the mean over all pairs, minus n - 1 times the mean over those
+    without it: the mean of these values is that of all pairs, and they vary as the networks do
+    (jackknife, Tukey 1958). Two networks are one pair, and one value.
     """
     seen, scale = select("plain", preset)
     n = len(seen)
@@ -193,7 +211,10 @@ def _mean_of_pairs(table):
 
 
 def by_sampling(preset, protocol, what="changed"):
-    """Return {sampling: measure (seeds,)} under a protocol, and the scale."""
+    """Return {sampling: measure (seeds,)} under a protocol, and the scale.
+
+    preset, protocol, what: see the module.
+    """
     last, scale = rows("samplings", preset)
     return {
         sampling: share(list(last[last.sampling == sampling].observed), protocol, what)
@@ -202,19 +223,25 @@ def by_sampling(preset, protocol, what="changed"):
 
 
 def helps(preset, protocol):
-    """Return by how much bin-5 lowers the share that changes under a protocol, (seeds,)."""
+    """Return how much bin-5 lowers the share that changes under a protocol, points (seeds,).
+
+    preset, protocol: see the module.
+    """
     plain, blurred, scale = _with_and_without(preset, protocol)
     return over_trainings(plain - blurred, scale)
 
 
 def stays(preset, protocol):
-    """Return the share that changes with bin-5 minus half the share without, (seeds,)."""
+    """Return the share that changes with bin-5 minus half the share without it, points (seeds,).
+
+    preset, protocol: see the module.
+    """
     plain, blurred, scale = _with_and_without(preset, protocol)
     return over_trainings(blurred - plain / 2, scale)
 
 
 def _with_and_without(preset, protocol):
-    """Return which predictions change without blur and with bin-5, (seeds, pictures), and scale."""
+    """Return which predictions change without blur and with bin-5, (seeds, images), and scale."""
     (plain, scale), (blurred, _) = (
         select("samplings", preset, sampling=sampling) for sampling in ("max", "bin5")
     )
@@ -222,7 +249,10 @@ def _with_and_without(preset, protocol):
 
 
 def accuracy(name, preset, field):
-    """Return {value of a field: test accuracy after the last epoch (seeds,)}."""
+    """Return {value of a field: test accuracy after the last epoch (seeds,)}.
+
+    name, preset: see the module. field: a column of `rows`.
+    """
     last, _ = rows(name, preset)
     return {value: part.test_accuracy.to_numpy() for value, part in last.groupby(field, sort=False)}
 
@@ -231,7 +261,10 @@ def accuracy(name, preset, field):
 
 
 def cross_table(preset, what="changed"):
-    """Return {(augmentation, protocol): measure (seeds,)} and the scale."""
+    """Return {(augmentation, protocol): measure (seeds,)} and the scale.
+
+    preset, what: see the module.
+    """
     last, scale = rows("augmentations", preset)
     return {
         (kind, protocol): share(list(part.observed), protocol, what)
@@ -243,7 +276,7 @@ def cross_table(preset, what="changed"):
 def gains(preset, kind):
     """Return {protocol: which predictions change less than without augmentation}, and the scale.
 
-    kind: of augmentation. Values are -1, 0 or 1, float64 (seeds, pictures).
+    preset, kind: see the module. Values are -1, 0 or 1, float64 (seeds, images).
     """
     (plain, scale), (own, _) = (
         select("augmentations", preset, augment=augment) for augment in ("none", kind)
@@ -252,16 +285,19 @@ def gains(preset, kind):
 
 
 def own_gain(preset, kind):
-    """Return the gain of an augmentation under the protocol of training, (seeds,)."""
+    """Return the gain of an augmentation under the protocol of training, points (seeds,).
+
+    preset, kind: see the module.
+    """
     found, scale = gains(preset, kind)
     return over_trainings(found[OWN[kind]], scale)
 
 
 def other_gains(preset, kind):
-    """Return its gain under the protocols whose frames are unlike those of training, (seeds, k).
+    """Return the gain under the protocols whose frames differ from those of training, (seeds, k).
 
-    These are all but its own and, beside images on black, that of a change of scale, which shows
-    them too.
+    preset, kind: see the module. These are all protocols but its own. With images on black, the
+    change of scale is left out too, because its frames are images on black as well.
     """
     found, scale = gains(preset, kind)
     for alike in ALIKE[kind]:
@@ -270,7 +306,10 @@ def other_gains(preset, kind):
 
 
 def more(preset, kind):
-    """Return its gain under the protocol of training minus that under each other, (seeds, 3)."""
+    """Return the gain under the protocol of training minus that under each other, (seeds, 3).
+
+    preset, kind: see the module.
+    """
     found, scale = gains(preset, kind)
     own = found.pop(OWN[kind])
     differences = np.stack([own - other for other in found.values()], axis=2)
@@ -282,7 +321,7 @@ def _titles(protocols):
 
 
 def first_frames(preset):
-    """Return {augmentation: {protocol: accuracy on the first frames in %, as text}}."""
+    """Return {augmentation: {protocol: accuracy on first frames in %, as text}}, at a preset."""
     last, _ = rows("augmentations", preset)
     found = {}
     for kind, part in last.groupby("augment", sort=False):
@@ -295,7 +334,10 @@ def first_frames(preset):
 
 
 def views(preset, count=8):
-    """Return {kind of augmentation: views uint8 (count, C, H, W) of the same training images}."""
+    """Return {kind of augmentation: views uint8 (count, C, H, W) of the same training images}.
+
+    preset: see the module. count: how many images.
+    """
     run = azulay2019.augmentations(preset)[0]
     pixels = datasets.splits(run.data, run.train_size, run.test_size)[0].pixels[:count]
     images, generator = torch.from_numpy(pixels), torch.Generator().manual_seed(0)
@@ -311,7 +353,10 @@ def views(preset, count=8):
 
 
 def torus(preset, observer, sampling="none", padding="circular"):
-    """Return the largest change of any probability, and 1 where a prediction changed."""
+    """Return the largest change of any probability, or 1 if a prediction changed, and the scale.
+
+    preset, sampling: see the module. observer: a name in the records. padding: circular or zeros.
+    """
     seen, scale = select("subsampling_free", preset, sampling=sampling, padding=padding)
     packed = [part for observed in seen for part in _parts(observed[observer])]
     flags, _, moved = zip(*map(invariance.unpack, packed), strict=True)
@@ -323,23 +368,24 @@ def _parts(observed):
 
 
 def networks(preset):
-    """Return {(sampling, padding): rows of the networks, one a seed}."""
+    """Return {(sampling, padding): rows of the networks, one a seed}, at a preset."""
     last, _ = rows("subsampling_free", preset)
     return dict(iter(last.groupby(["sampling", "padding"], sort=False)))
 
 
 def zeros(preset):
-    """Return the share that changes on a torus where zeros surround the image, (seeds,)."""
+    """Return the share that changes on a torus if zeros surround images, at a preset, (seeds,)."""
     seen, scale = select("subsampling_free", preset, sampling="none", padding="zeros")
     return over_trainings(each(seen, "circular"), scale)
 
 
 def as_accurate(preset):
-    """Return the accuracy without subsampling minus that with, plus one point, (seeds,).
+    """Return the accuracy without subsampling minus that with it, plus one point, (seeds,).
 
-    Both on a torus. "At least as accurate" is to hold for equal networks, which differ by less than
-    the point that matters: the sum is above 0 for these. Where the records say which images are
-    right, what the test images do to the difference is computed from them.
+    preset: see the module. Both are on a torus. "At least as accurate" should hold for equal
+    networks, which differ by less than the point that matters: for them the sum is above 0. Where
+    the records say which images are right, we compute from them what the test images do to the
+    difference.
     """
     last, scale = rows("subsampling_free", preset)
     last = last[last.padding == "circular"]
@@ -350,13 +396,16 @@ def as_accurate(preset):
 
 
 def _right(last):
-    """Return which test images networks name correctly, float64 (seeds, images)."""
+    """Return which test images the networks classify correctly, float64 (seeds, images)."""
     bits = [metrics.bits(row.observed["correct"], int(row.test)) for row in last.itertuples()]
     return np.array(bits, float)
 
 
 def by_size(preset, what="changed"):
-    """Return {network: (sizes, measure (seeds, sizes))} of pictures embedded in black."""
+    """Return {network: (sizes, measure (seeds, sizes))} of images embedded in black.
+
+    preset, what: see the module.
+    """
     found = {}
     for name, part in networks(preset).items():
         sizes = sorted(map(int, part.observed.iloc[0]["sizes_black"]))
@@ -369,7 +418,10 @@ def by_size(preset, what="changed"):
 
 
 def printed(row):
-    """Return the measure of printed numbers that belong to networks which are not at hand."""
+    """Return a measure for printed numbers of networks that we do not have.
+
+    row: id of the claim, which says what is needed.
+    """
     return lambda preset: (None, "needs " + ", ".join(claims.row(row)[1]["needs"]))
 
 
