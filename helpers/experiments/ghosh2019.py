@@ -337,6 +337,6 @@ def steps(total):
 
 
 def _swaps(block, swaps, seed, per_image=True):
-    """Return block swaps, drawn for each image; within a seed, more swaps continue fewer ones."""
+    """Return block swaps, drawn for each image; within a seed, more swaps extend fewer ones."""
     once = {"kind": "block_swaps", "block": block, "swaps": swaps, "seed": seed}
     return (once | ({"per_image": True} if per_image else {})) if swaps else {}

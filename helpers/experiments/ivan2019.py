@@ -157,7 +157,7 @@ def _run(preset, seed, model, arrangement, data=None, **rest):
 def _seeds(preset, seeds=None, most=None):
     """Return the seeds; the wide grids of Figures 8 and 10 take `most` where Table 1 takes more.
 
-    Only presets without an entry in `RECIPES` are cut short so.
+    The presets in `RECIPES` take all their seeds everywhere.
     """
     scale = get(preset)
     own = min(scale.seeds, most) if most and preset not in RECIPES else scale.seeds

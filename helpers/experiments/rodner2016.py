@@ -28,7 +28,7 @@ ALIKE = {  # comparable sizes: about 115, 240 and 176 thousand parameters; then 
 RATES = {  # chosen by training loss, for presets with `Scale.many`
     "plain": 1e-3, "vgg": 3e-3, "resnet": 3e-3, "squeezenet1_1": 2e-3,
 }  # fmt: skip
-GARMENTS = 20_000  # training images at `long`, because only one statement depends on them
+GARMENTS = 20_000  # training images at `long`; one statement depends on them
 DROPOUT = 0.1  # of the input (Section 3)
 TRAINED_ON = {"kind": "intensity", "level": 16, "seed": 6}  # noise in both training and test images
 NOISE = tuple(f"noise_{kind}" for kind in robustness.LEVELS)

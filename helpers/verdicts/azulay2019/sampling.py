@@ -18,7 +18,7 @@ from helpers.verdicts.ivan2019.untrained import ANY
 
 SIDE, STEP, SIGNALS = 48, 4, 20  # pixels, s, random signals
 BIN5 = np.array([1.0, 4, 6, 4, 1])
-FLOAT = 1e-12  # what float64 leaves of zero here
+FLOAT = 1e-12  # below this, a float64 result counts as zero
 
 
 def waves(n):
@@ -159,7 +159,7 @@ def at_limit(_):
 
 
 def past_limit(_):
-    """Return how many signals that fill the band to one wave past the limit some B rebuilds."""
+    """Return how many signals some B rebuilds that fill the band to one wave past the limit."""
     wide = abs(waves(SIDE)) <= SIDE // (2 * STEP) + 1
     return sum(missed(drawn(k, wide), STEP) < FLOAT for k in range(SIGNALS)), ANY
 
@@ -266,7 +266,10 @@ def sums_without_shiftability(_):
 
 
 def sums_by_spectrum(_):
-    """Return the largest error of: grid sum p is the mean of r^(m N/s) exp(2 pi i m p / s)."""
+    """Return the largest error of: grid sum p is the mean of r^(m N/s) exp(2 pi i m p / s) over m.
+
+    Here r^ is the Fourier transform of the signal r.
+    """
     worst, turns = 0.0, np.outer(np.arange(STEP), np.arange(STEP)) / STEP
     for seed in range(SIGNALS):
         r = drawn(seed)

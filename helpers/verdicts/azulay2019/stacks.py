@@ -228,8 +228,8 @@ def padded_strides(_, n=32):
 def inception():
     """Return timm's InceptionResNetV2 without memory for its weights: for shapes only."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its progress bars ask for a library of widgets
-        import timm  # here, since it takes seconds
+        warnings.simplefilter("ignore")  # about a widget library that its progress bars want
+        import timm  # here, because the import takes seconds
     with torch.device("meta"):
         return timm.create_model("inception_resnet_v2", pretrained=False).eval()
 

@@ -113,7 +113,7 @@ def sinc_value(_, at):
 
 
 def sinc_sums(_):
-    """Return the largest difference of the two sums over the grid from 1."""
+    """Return the largest difference between 1 and the two sums over the grid."""
     first = np.sinc(np.arange(-500, 501)).sum()
     return max(abs(float(first) - 1), abs(shifted_sum() - 1)), ANY
 
@@ -138,14 +138,14 @@ def second_silent(_):
 
 
 def first_kept(_):
-    """Return the largest error of: thresholding leaves the first signal as the delta function."""
+    """Return the largest difference of the thresholded first signal from the delta function."""
     first = np.sinc(np.arange(-50, 51))
     errors = [abs(thresholded(first, bias) - np.eye(101)[50]).max() for bias in biases()]
     return float(max(errors)), ANY
 
 
 def first_height(_):
-    """Return the largest error of: the first signal stays a delta, of height 1 - bias."""
+    """Return the largest difference of the first signal after the ReLU from a delta of 1 - bias."""
     delta = np.eye(101)[50]
     errors = [abs(ideal_after_relu(b)[0] - (1 - b) * delta).max() for b in biases()]
     return float(max(errors)), ANY

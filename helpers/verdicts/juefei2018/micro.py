@@ -243,7 +243,7 @@ def correction(_, count=50):
 
 
 def excess(_, count=50):
-    """Return the largest error of: Eq. 27 exceeds the truth by 2 w'_c sigma^2 delta.
+    """Return the largest error of 2 w'_c sigma^2 delta as the excess of Eq. 27 over the truth.
 
     count: random filters.
     """

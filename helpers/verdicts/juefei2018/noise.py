@@ -22,7 +22,7 @@ from helpers.verdicts.juefei2018.records import (
     seeds_of_all,
 )
 
-RECIPES = {"adam": LEVEL, "nesterov": CRITIC_LEVEL}  # and the level that goes with each
+RECIPES = {"adam": LEVEL, "nesterov": CRITIC_LEVEL}  # {recipe: its noise level}
 TITLES = {"adam": "the authors' recipe", "nesterov": "the critic's recipe"}
 CONTROLS = {"learnt": "learnt", "1x1": "plain", "3x3": "convolution", "random 3x3": "random"}
 LOW = (0.01, 0.1, 0.5)  # "low, say less than 1"

@@ -1,4 +1,4 @@
-"""What the claims of rodner2016 are judged by; see `helpers.verdicts.ivan2019` for the form."""
+"""The measures that judge the claims of rodner2016, in the form of `helpers.verdicts.ivan2019`."""
 
 from helpers.verdicts.rodner2016 import conclusions, noise, prediction, remedies, theory
 

@@ -1,4 +1,4 @@
-"""The numbered conclusions of rodner2016, Section 5, each from the measures of other rows."""
+"""The numbered conclusions of rodner2016 (Section 5), each judged by the measures of other rows."""
 
 from functools import partial
 

@@ -1,7 +1,10 @@
-"""Translations (rodner2016, Eq. 5): where the score is exact, and what bilinear moves make of it.
+"""Translations (rodner2016, Eq. 5): where the score is exact, and how bilinear moves change that.
 
-Pictures are moved right and down, on a torus; F is 0 near the border, so that nothing that comes
-round is seen. "a" and "b" are the slopes of the output to either side of no move.
+We move images right and down, on a torus; F is 0 near the border, so that nothing that wraps around
+counts. "a" and "b" are the slopes of the output on either side of no move.
+
+Everywhere in here, image and gradient (F) are float64 (1, 3, SIDE, SIDE); right and down are px
+that an image moves; sigma is the standard deviation of moves, px; seed draws image and F.
 """
 
 from math import floor
@@ -19,7 +22,10 @@ SIGMA = 0.1  # px: ten standard deviations stay within a pixel
 
 
 def inner(seed):
-    """Return an F that is 0 near the border, float64 (1, 3, SIDE, SIDE)."""
+    """Return an F that is 0 near the border, float64 (1, 3, SIDE, SIDE).
+
+    seed: see the module.
+    """
     gradient = example(seed, (SIDE, SIDE))[1]
     mask = torch.zeros(SIDE, SIDE, dtype=torch.float64)
     mask[RIM:-RIM, RIM:-RIM] = 1
@@ -27,7 +33,10 @@ def inner(seed):
 
 
 def shifted(image, right, down):
-    """Return an image (1, 3, H, W) moved by so many px, bilinearly."""
+    """Return an image moved bilinearly, (1, 3, H, W).
+
+    image, right, down: see the module.
+    """
     for axis, way in zip(AXES, (right, down), strict=True):
         whole = floor(way)
         part = float(way) - whole
@@ -36,19 +45,28 @@ def shifted(image, right, down):
 
 
 def change(image, gradient, right, down):
-    """Return the change of a linear output under a move."""
+    """Return the change of a linear output under a move.
+
+    image, gradient, right, down: see the module.
+    """
     return ((shifted(image, right, down) - image) * gradient).sum()
 
 
 def ramp(seed):
-    """Return an image that rises at one rate in each channel and direction, (1, 3, SIDE, SIDE)."""
+    """Return an image that rises at one rate in each channel and direction, (1, 3, SIDE, SIDE).
+
+    seed: see the module.
+    """
     rates = torch.randn(2, 3, 1, 1, generator=torch.Generator().manual_seed(seed)).double()
     along = torch.arange(SIDE, dtype=torch.float64)
     return (rates[0] * along[None, :] + rates[1] * along[:, None])[None]
 
 
 def on_ramps(_, sigma=1.0):
-    """Return the largest relative error of the score on ramps, moves beyond a pixel among them."""
+    """Return the largest relative error of the score on ramps, including moves beyond a pixel.
+
+    sigma: see the module.
+    """
     found = []
     for seed in range(SEEDS):
         image, gradient = ramp(seed), inner(seed)
@@ -60,7 +78,10 @@ def on_ramps(_, sigma=1.0):
 
 
 def waves(seed, right=0.0, down=0.0, count=4):
-    """Return a smooth image moved exactly, and its two derivatives, each (1, 3, SIDE, SIDE)."""
+    """Return a smooth image moved exactly, and its two derivatives, each (1, 3, SIDE, SIDE).
+
+    seed, right, down: see the module. count: waves in each channel.
+    """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:SIDE, :SIDE]
     image, across, along = np.zeros((3, 1, 3, SIDE, SIDE))
@@ -75,7 +96,10 @@ def waves(seed, right=0.0, down=0.0, count=4):
 
 
 def smooth_error(seed, sigma):
-    """Return score / second moment - 1 of a smooth image with its true derivatives."""
+    """Return score / second moment - 1 for a smooth image with its true derivatives.
+
+    seed, sigma: see the module.
+    """
     image, *slopes = waves(seed)
     gradient = inner(seed)
     theta, weights = nodes(2, sigma, degree=5)
@@ -96,7 +120,10 @@ def on_smooth(_):
 
 
 def slopes(image, gradient):
-    """Return the slopes of the output for moves right and left, and for down and up, (2, 2)."""
+    """Return the slopes of the output for moves right and left, and for down and up, (2, 2).
+
+    image, gradient: see the module.
+    """
     found = [
         [sign * ((image.roll(sign, axis) - image) * gradient).sum() for sign in (1, -1)]
         for axis in AXES
@@ -105,7 +132,7 @@ def slopes(image, gradient):
 
 
 def one_sided(_):
-    """Return the largest relative error of: along an axis the change is theta times a slope."""
+    """Return the largest relative error of the change along an axis as theta times a slope."""
     found = []
     for seed in range(SEEDS):
         (image, _f), gradient = example(seed, (SIDE, SIDE)), inner(seed)
@@ -118,7 +145,10 @@ def one_sided(_):
 
 
 def half_normal(sigma, degree=40):
-    """Return nodes and weights of a normal number, each side of 0 by its own rule, (2 degree,)."""
+    """Return nodes and weights of a normal number, with a rule for each side of 0, (2 degree,).
+
+    sigma: see the module. degree: nodes on each side.
+    """
     points, weights = np.polynomial.legendre.leggauss(degree)
     right = 5 * sigma * (points + 1)  # up to ten standard deviations
     weights = 5 * weights * np.exp(-((right / sigma) ** 2) / 2) / np.sqrt(2 * np.pi)
@@ -126,7 +156,10 @@ def half_normal(sigma, degree=40):
 
 
 def kinked(seed):
-    """Return a, b, and the true moments of the change, along each axis; sigma is `SIGMA`."""
+    """Yield a, b, and the true moments of the change, along each axis; sigma is `SIGMA`.
+
+    seed: see the module.
+    """
     (image, _f), gradient = example(seed, (SIDE, SIDE)), inner(seed)
     theta, weights = half_normal(SIGMA)
     for axis, (a, b) in enumerate(slopes(image, gradient)):
@@ -147,7 +180,10 @@ def both_slopes(_):
 
 
 def central(_):
-    """Return the largest relative error of: central differences lack sigma^2 ((a - b) / 2)^2."""
+    """Return the largest error of sigma^2 ((a - b) / 2)^2 as what central differences miss.
+
+    The error is relative to the true second moment.
+    """
     found = []
     for seed in range(SEEDS):
         image, gradient = example(seed, (SIDE, SIDE))[0], inner(seed)
@@ -159,7 +195,10 @@ def central(_):
 
 
 def blurred(image, times):
-    """Return an image after so many means over 3 px, both ways, on a torus."""
+    """Return an image after some means over 3 px, both ways, on a torus.
+
+    image: see the module. times: how many means.
+    """
     for _ in range(times):
         for axis in AXES:
             image = (image.roll(1, axis) + image + image.roll(-1, axis)) / 3
@@ -167,9 +206,10 @@ def blurred(image, times):
 
 
 def lost(times, count=100):
-    """Return what central differences lack, and the second moment, for sigma = 1, (2, count).
+    """Return what central differences miss, and the second moment, for sigma = 1, (2, count).
 
-    Of images of white noise, blurred so often, and both axes, one at a time.
+    times: means over 3 px that blur the white noise of the images. count: images. Both are sums
+    over the two axes, each moved by itself.
     """
     found = []
     for seed in range(count):
@@ -181,6 +221,6 @@ def lost(times, count=100):
 
 
 def white_lost(_):
-    """Return by how much the share that they lack of white noise is above a half, (images,)."""
+    """Return how far the share of white noise that they miss is above a half, (images,)."""
     lacking, second = lost(0)
     return lacking / second - 0.5, ANY

@@ -1,7 +1,10 @@
-"""Sections 2 and 5 of rodner2016: what degradations cost networks that never saw them.
+"""What degradations cost networks that never saw them in training (rodner2016, Sections 2 and 5).
 
-Statements about given networks, the fine-tuned ones, are judged over pictures, each value the mean
-over the networks. Statements about kinds of networks, the small ones, are judged over trainings.
+We judge statements about given networks, the fine-tuned ones, over images, where each value is the
+mean over the networks. We judge statements about kinds of networks, the small ones, over trainings.
+
+Everywhere in here, preset is as in `helpers.verdicts`; name is a key of `records.GROUPS`; kind is a
+degradation and level one of its levels.
 """
 
 from functools import partial
@@ -21,25 +24,28 @@ WORDS = {
     "local_hue": "hue of single pixels",
     "pepper": "pepper",
 }
-LEVEL = 16  # at which kinds are compared: the level that the paper names for flowers
+LEVEL = 16  # where we compare kinds: the level that the paper names for flowers
 SMALL = 4  # of intensity noise (Section 5)
-DRAMATIC = 0.05  # accuracy that it has to cost at least to be called dramatic: a mild reading
+DRAMATIC = 0.05  # the least cost in accuracy that we call dramatic: a mild reading
 FAIRLY_HIGH = {"rotation": 0.23, "upside_down": 0.28}  # half of what Table 1 likely prints
 SEVERE = (("rgb", 32), ("intensity", 32), ("pepper", 0.08))
-PLAIN, VGG, OTHER = "plain", "vgg", "resnet"  # in place of AlexNet, VGG19 and GoogLeNet
-POINTS = (0.10, 0.20)  # that 4 % of pepper costs: the paper's smaller and larger figure
+PLAIN, VGG, OTHER = "plain", "vgg", "resnet"  # instead of AlexNet, VGG19 and GoogLeNet
+POINTS = (0.10, 0.20)  # cost of 4 % of pepper: the paper's smaller and larger figure
 BESIDE = {"intensity": 0.06, "pepper": 0.015}  # half of what Section 5 prints for both together
 
 
 def not_run(row):
-    """Return the measure of a row's printed figures, which need what is not at hand."""
+    """Return the measure of a row's printed figures, which need what we do not have.
+
+    row: id of the claim.
+    """
     return lambda _: (None, records.needed(row))
 
 
 def falls(preset, kind, name="birds"):
-    """Measure the accuracy at every level, from the lowest on, without the clean picture.
+    """Measure the accuracy at every level, in ascending order, without the clean image.
 
-    The parts are the lowest level minus the highest.
+    preset, kind, name: see the module. The parts are the lowest level minus the highest.
     """
     own, scale = records.each(preset, name, _at_levels, kind)
     if own is None:
@@ -51,20 +57,24 @@ def falls(preset, kind, name="birds"):
 
 
 def _at_levels(found, kind):
-    """Return the shares named rightly at every level, float64 (levels, n)."""
+    """Return the shares classified correctly at every level, float64 (levels, n)."""
     return np.array([records.right(found, kind, level) for level in robustness.LEVELS[kind]])
 
 
 def at(kind, level):
-    """Return a level in words, such as "σ = 16"."""
+    """Return a level in words, such as "σ = 16".
+
+    kind, level: see the module.
+    """
     unit = degrade.KINDS[kind].unit
     return f"{level:g} px" if unit == "px" else f"{unit} = {level:g}"
 
 
 def cost(preset, kind, level, name="birds", beyond=0.0, sign=1):
-    """Measure what a degradation costs each picture, beyond so many points.
+    """Measure what a degradation costs each image beyond some share, over images (n,).
 
-    sign: -1 for by how much it costs less than that.
+    preset, kind, level, name: see the module. beyond: the share. sign: -1 for by how much it costs
+    less than that.
     """
 
     def own(found):
@@ -74,9 +84,10 @@ def cost(preset, kind, level, name="birds", beyond=0.0, sign=1):
 
 
 def moved(preset, name="birds"):
-    """Measure what moves as large as the paper's 16 px of 224 cost: `robustness.SCALED` px of 160.
+    """Measure the cost of moves as large as the paper's 16 px of 224, on images of 160 px.
 
-    Older records lack that level; the mean of 8 and 16 px, whose middle it is, then stands for it.
+    preset, name: see the module. The level is `robustness.SCALED`. In older records it is missing;
+    we then take the mean of 8 and 16 px, whose middle it is.
     """
 
     def own(found):
@@ -88,7 +99,10 @@ def moved(preset, name="birds"):
 
 
 def changes(preset, kind, level, name="birds"):
-    """Measure how many labels a degradation changes beyond `FAIRLY_HIGH`, picture by picture."""
+    """Measure how many labels a degradation changes beyond `FAIRLY_HIGH`, image by image.
+
+    preset, kind, level, name: see the module.
+    """
 
     def own(found):
         return records.changed(found, kind, level) - FAIRLY_HIGH[kind]
@@ -99,7 +113,8 @@ def changes(preset, kind, level, name="birds"):
 def costs_more(preset, worse, milder, name="birds", level=LEVEL):
     """Measure how much more each of the kinds `worse` costs than each of the kinds `milder`.
 
-    One comparison a pair. Over trainings for the small networks, over pictures for the others.
+    preset, name, level: see the module. There is one comparison for each pair: over trainings for
+    the small networks, over images for the others.
     """
     pairs = tuple(product(worse, milder))
 
@@ -113,7 +128,10 @@ def costs_more(preset, worse, milder, name="birds", level=LEVEL):
 
 
 def each_costs(preset, name="birds", level=LEVEL):
-    """Measure what every kind of Gaussian noise costs, picture by picture."""
+    """Measure what every kind of Gaussian noise costs, image by image.
+
+    preset, name, level: see the module.
+    """
 
     def costs(found):
         return [records.lost(found, kind, level) for kind in GAUSSIAN]
@@ -123,7 +141,10 @@ def each_costs(preset, name="birds", level=LEVEL):
 
 
 def halved(preset, name="birds"):
-    """Measure half of the clean accuracy minus that under intensity noise, picture by picture."""
+    """Measure half of the clean accuracy minus that under intensity noise, image by image.
+
+    preset, name: see the module.
+    """
 
     def left(found):
         clean, noisy = (records.right(found, "intensity", level) for level in (0, LEVEL))
@@ -135,7 +156,8 @@ def halved(preset, name="birds"):
 def vgg_loses_less(preset, *than):
     """Measure how much less the small VGG loses than other kinds in severe noise, by training.
 
-    Each value is the mean over the degradations of `SEVERE`; one comparison a kind.
+    preset: see the module. than: the other kinds, one comparison each. Values are means over the
+    degradations in `SEVERE`.
     """
     own = {}
     for kind, level in SEVERE:
@@ -149,7 +171,7 @@ def vgg_loses_less(preset, *than):
 def all_hurt(preset):
     """Measure what small intensity noise costs each fine-tuned network beyond `DRAMATIC`.
 
-    Picture by picture, one comparison a network.
+    preset: see the module. It is image by image, with one comparison for each network.
     """
     own, scale = records.each(preset, "birds", records.lost, "intensity", SMALL)
     if own is None:
@@ -160,7 +182,10 @@ def all_hurt(preset):
 
 
 def combined(preset, alone):
-    """Measure how much lower both kinds of noise together are than one alone, beyond `BESIDE`."""
+    """Measure how far both kinds of noise together are below one alone, beyond `BESIDE`.
+
+    preset: see the module. alone: intensity or pepper.
+    """
 
     def lower(found):
         return together(found, alone) - together(found) - BESIDE[alone]
@@ -169,11 +194,11 @@ def combined(preset, alone):
 
 
 def matched(preset):
-    """Return {network: shares right (2, seeds, n)} of pictures with intensity noise of LEVEL.
+    """Return {network: shares right (2, seeds, n)} under intensity noise of LEVEL, and the scale.
 
-    First of networks that were trained on clean images, over each picture's draws; then of those
-    trained on images with such noise, which see one draw of it. Seeds are those that both have.
-    With the scale, or (None, why).
+    preset: see the module. First come networks trained on clean images, over each image's draws;
+    then those trained on images with such noise, which see one draw of it. Seeds are those that
+    both have. Where the two differ in scale: (None, why).
     """
     data = "cifar10"
     found = evidence.of("rodner2016", "noisy", preset)
@@ -191,9 +216,9 @@ def matched(preset):
 
 
 def same_noise(preset):
-    """Measure how much better networks do on noisy pictures that were trained on such.
+    """Measure how much training on noisy images helps on noisy images, by training.
 
-    By training: each value is the mean over the kinds of networks of one seed.
+    preset: see the module. Each value is the mean over the kinds of networks of one seed.
     """
     pairs, scale = matched(preset)
     if pairs is None:
@@ -203,9 +228,10 @@ def same_noise(preset):
 
 
 def together(found, which="both"):
-    """Return the share of each picture's draws named rightly under the noise of Section 5, (n,).
+    """Return the share of each image's draws classified correctly under Section 5's noise, (n,).
 
-    which: both kinds of `robustness.COMBINED`, one after the other, or the name of one.
+    found: {observer: what it saw}. which: both kinds of `robustness.COMBINED`, one after the other,
+    or the name of one.
     """
     return robustness.read_bits(found["noise_combined"], "right", which).mean(1)
 

@@ -1,9 +1,13 @@
-"""Section 4 of rodner2016: is the deviation that the gradient foretells the one that is measured?
+"""Does the deviation predicted from the gradient match the measured one? (rodner2016, Section 4)
 
-Correlations are Pearson's, over pictures, of predicted and empirical standard deviations of the
-probability of each clean picture's top class; for the choices and their alternatives, Spearman's
-correlation of ranks among them, see the page. Their intervals come from jackknife pseudo-values,
-one a picture, each the mean over the networks at hand.
+We correlate, over images, the predicted with the empirical standard deviation of the probability of
+each clean image's top class, by Pearson's r. The page gives the reasons for these choices and their
+alternatives, one of which is Spearman's rank correlation. Intervals come from jackknife
+pseudo-values, one for each image, averaged over the networks.
+
+Everywhere in here, preset is as in `helpers.verdicts`; name is a key of `GROUPS`; kind is a key of
+`robustness.PREDICTED`, and level one of its levels; draws is FEW or MANY; predicted and empirical
+are deviations, float64 (n,).
 """
 
 from functools import lru_cache, partial
@@ -15,7 +19,7 @@ from scipy import stats
 from helpers import claims, degrade, evidence, robustness, sensitivity
 from helpers.verdicts.rodner2016 import noise, records
 
-HIGH = 0.8  # what we take "a high correlation" to be
+HIGH = 0.8  # our reading of "a high correlation"
 ROWS = {"rod-fig6-left": "rgb", "rod-fig6-mid": "translation", "rod-fig6-right": "pepper_pixels"}
 OUTPUT, FEW, MANY = "probability", robustness.DRAWS, robustness.MANY
 GROUPS = {"birds": "predicted", "colour": "foretold"}  # the experiments
@@ -23,7 +27,10 @@ GROUPS = {"birds": "predicted", "colour": "foretold"}  # the experiments
 
 @lru_cache(maxsize=8)
 def seen(preset, name="birds"):
-    """Return ({(seed, kind): what `robustness.predicted` saw}, scale); (None, why) without any."""
+    """Return ({(seed, kind): what `robustness.predicted` saw}, scale); (None, why) without any.
+
+    preset, name: see the module.
+    """
     found = evidence.of("rodner2016", GROUPS[name], preset)
     if found.frame.empty:
         return None, "needs the birds (study)"
@@ -38,29 +45,32 @@ def seen(preset, name="birds"):
 
 
 def values(preset, kind, level, draws=FEW, name="birds", output=OUTPUT, what="variance", seed=0):
-    """Return (predicted, empirical) deviations of each picture, float64 (n,) each, of one network.
+    """Return (predicted, empirical) deviations of each image, float64 (n,) each, of one network.
 
-    what: variance, the deviation about the outputs' own mean, or moment, about the clean output.
+    preset, kind, level, draws, name: see the module. output: a name in `sensitivity.OUTPUTS`. what:
+    variance, for the deviation about the outputs' own mean, or moment, about the clean output.
+    seed: of the network.
     """
     found = seen(preset, name)[0][seed, kind]["outputs"][output][f"{level:g}"]
     return tuple(robustness.read(found[key]).astype(float) for key in (what, f"{what} {draws}"))
 
 
 def correlation(predicted, empirical):
-    """Return Pearson's correlation of two arrays (n,)."""
+    """Return Pearson's correlation of two arrays (n,), predicted and empirical."""
     return float(np.corrcoef(predicted, empirical)[0, 1])
 
 
 def ranked(predicted, empirical):
-    """Return Spearman's correlation of two arrays (n,), Pearson's of their ranks."""
+    """Return Spearman's correlation of two arrays (n,), predicted and empirical."""
     return correlation(stats.rankdata(predicted), stats.rankdata(empirical))
 
 
 def pseudo_values(statistic, *columns):
-    """Return the jackknife's pseudo-values of a statistic of columns (n,), float64 (n,).
+    """Return the jackknife's pseudo-values of a statistic, float64 (n,).
 
-    Their mean is the estimate without its first-order bias, and they vary like independent values
-    of it (Efron and Tibshirani 1993, Chapter 11).
+    statistic: a function of the columns. columns: arrays (n,). The mean of the values is the
+    estimate without its first-order bias, and they vary like independent values of it (Efron and
+    Tibshirani 1993, Chapter 11).
     """
     whole, n = statistic(*columns), len(columns[0])
     without = [statistic(*(np.delete(column, k) for column in columns)) for k in range(n)]
@@ -68,9 +78,9 @@ def pseudo_values(statistic, *columns):
 
 
 def over_networks(preset, kind, name, measure):
-    """Return the `Measurement` of pseudo-values (n,), means over networks; its parts are theirs.
+    """Return the `Measurement` of pseudo-values (n,), averaged over networks, which are its parts.
 
-    measure: of a seed, to the pseudo-values of that network.
+    preset, kind, name: see the module. measure: from a seed to the pseudo-values of that network.
     """
     found, scale = seen(preset, name)
     if found is None:
@@ -81,7 +91,10 @@ def over_networks(preset, kind, name, measure):
 
 
 def high(preset, kind, name="birds", statistic=correlation):
-    """Measure by how much the correlation at the smaller level is above HIGH."""
+    """Measure how far the correlation at the smaller level is above HIGH, over images (n,).
+
+    preset, kind, name: see the module. statistic: `correlation` or `ranked`.
+    """
     small, _ = robustness.PREDICTED[kind]
 
     def above(seed):
@@ -91,7 +104,7 @@ def high(preset, kind, name="birds", statistic=correlation):
 
 
 def all_high(preset):
-    """Measure the same for every kind of perturbation, one comparison each."""
+    """Measure `high` for every kind of perturbation at a preset, one comparison each."""
     each = {kind: high(preset, kind) for kind in ROWS.values()}
     scale = next(iter(each.values())).scale
     if any(found.values is None for found in each.values()):
@@ -102,7 +115,10 @@ def all_high(preset):
 
 
 def smaller_at_large(preset, kind, draws=FEW, name="birds"):
-    """Measure by how much the correlation is larger at the smaller level."""
+    """Measure how much larger the correlation is at the smaller level, over images (n,).
+
+    preset, kind, draws, name: see the module.
+    """
 
     def larger(seed):
         columns = [column for level in robustness.PREDICTED[kind]
@@ -113,9 +129,9 @@ def smaller_at_large(preset, kind, draws=FEW, name="birds"):
 
 
 def more_draws(preset, kind, which=1, name="birds"):
-    """Measure by how much MANY draws raise the correlation.
+    """Measure how much MANY draws raise the correlation, over images (n,).
 
-    which: 0 for the smaller level, 1 for the larger.
+    preset, kind, name: see the module. which: 0 for the smaller level, 1 for the larger.
     """
     level = robustness.PREDICTED[kind][which]
 
@@ -130,17 +146,20 @@ def more_draws(preset, kind, which=1, name="birds"):
 
 
 def shrinkage(draws):
-    """Return c4, the mean of a standard deviation of normal draws, as a share of the true one."""
+    """Return c4, the mean standard deviation of normal draws as a share of the true one.
+
+    draws: how many.
+    """
     return (2 / (draws - 1)) ** 0.5 * exp(lgamma(draws / 2) - lgamma((draws - 1) / 2))
 
 
 def attenuation(spread, draws, shrunk=None):
-    """Return what few draws leave of the correlation with the true deviations, as a factor.
+    """Return the factor by which few draws reduce the correlation with the true deviations.
 
-    spread: standard deviation over mean of the true deviations, c. shrunk: the mean of an estimate
-    as a share of the true deviation, by default c4 of normal draws. Squared estimates have the
-    true mean, so that the estimates' variance is E[s^2] - c4^2 E[s]^2; the factor is
-    c4 c / sqrt(c^2 + 1 - c4^2).
+    spread: standard deviation over mean of the true deviations, c. draws: how many. shrunk: the
+    mean of an estimate as a share of the true deviation, None for c4 of normal draws. Squared
+    estimates have the true mean, so the variance of the estimates is E[s^2] - c4^2 E[s]^2; the
+    factor is c4 c / sqrt(c^2 + 1 - c4^2).
     """
     shrunk = shrinkage(draws) if shrunk is None else shrunk
     return shrunk * spread / (spread**2 + 1 - shrunk**2) ** 0.5
@@ -149,7 +168,8 @@ def attenuation(spread, draws, shrunk=None):
 def spread(deviations, draws):
     """Return standard deviation over mean of the true deviations, from estimates of normal draws.
 
-    deviations: (n,), each of so many draws; 0 where they differ no more than estimates do.
+    deviations: estimates (n,). draws: behind each estimate. The result is 0 where they differ no
+    more than estimates do.
     """
     found = np.asarray(deviations, float)
     squared = shrinkage(draws) ** 2 * (found**2).mean() / found.mean() ** 2 - 1
@@ -157,9 +177,9 @@ def spread(deviations, draws):
 
 
 def density(x, y, width=0.25):
-    """Return how densely points lie about each, as a share of the most, float64 (n,).
+    """Return how dense the points around each point are, as a share of the most, float64 (n,).
 
-    A Gaussian kernel of so many standard deviations of each column.
+    x, y: (n,). width: of the Gaussian kernel, in standard deviations of each column.
     """
     columns = np.stack([x, y])
     scales = columns.std(1, keepdims=True)
@@ -170,9 +190,9 @@ def density(x, y, width=0.25):
 
 
 def table(preset, name="birds"):
-    """Return a dict a kind, level, output and definition: correlations with few and many draws.
+    """Return dicts for each kind, level, output and definition: r with few and with many draws.
 
-    Means over the networks.
+    preset, name: see the module. The correlations r are means over the networks.
     """
     rows = []
     for kind, level, seeds in _settings(preset, name):
@@ -188,10 +208,11 @@ def table(preset, name="birds"):
 
 
 def costs(preset, name="birds"):
-    """Return a dict a kind and level: what few draws should cost the correlation, and do.
+    """Return a dict for each kind and level: what few draws should cost the correlation, and do.
 
-    spread: of the true deviations. foretold, measured: the correlation with few draws as a share
-    of that with many; foretold for normal draws. Means over the networks.
+    preset, name: see the module. spread: of the true deviations. The other two numbers are the
+    correlation with few draws as a share of that with many: predicted for normal draws, and
+    measured. All are means over the networks.
     """
     rows = []
     for kind, level, seeds in _settings(preset, name):
@@ -211,7 +232,7 @@ def costs(preset, name="birds"):
 
 
 def _settings(preset, name):
-    """Yield (kind, level, seeds) of what was seen."""
+    """Yield (kind, level, seeds) of the observations."""
     found = seen(preset, name)[0] or {}
     for kind, levels in robustness.PREDICTED.items():
         seeds = sorted(seed for seed, other in found if other == kind)

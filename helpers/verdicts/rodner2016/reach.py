@@ -1,4 +1,4 @@
-"""How far the first order reaches (rodner2016, Section 4): an untrained network, real images."""
+"""The reach of the first order (rodner2016, Section 4): an untrained network on real images."""
 
 from functools import lru_cache
 from math import prod
@@ -36,7 +36,8 @@ def foretold():
 def ratios(kind, level):
     """Return predicted over measured change of the top class's probability, (2, N).
 
-    First the roots of the second moments, about the clean output; then those of the variances.
+    kind, level: of the degradation, from `LEVELS`. First come the roots of the second moments,
+    about the clean output; then those of the variances.
     """
     images, net, gradient, clean, labels = foretold()
     generator = torch.Generator().manual_seed(0)
@@ -47,16 +48,19 @@ def ratios(kind, level):
 
 
 def by_level(kind):
-    """Return the ratios at every level of a kind: {which moment: (N, levels)}."""
+    """Return the ratios at every level: {which moment: (N, levels)}.
+
+    kind: of degradation, a key of `LEVELS`.
+    """
     found = np.stack([ratios(kind, level) for level in LEVELS[kind]], axis=-1)
     return dict(zip(("about the clean output", "about the own mean"), found, strict=True))
 
 
 def limits():
-    """Return what the ratios about the clean output go to as levels do to 0: {kind: (N,)}.
+    """Return the limits of the ratios about the clean output as levels go to 0: {kind: (N,)}.
 
-    No draws: for pepper noise each pixel or value is blackened by itself, for translations the
-    slopes to all four sides are taken.
+    We need no draws: for pepper noise we blacken each pixel or value by itself, and for
+    translations we take the slopes in all four directions.
     """
     images, _net, gradient, *_rest = foretold()
     effect = -images.double() * gradient.double()
@@ -86,8 +90,8 @@ def _singly(k, channels):
 def _kinked(k, reach=1e-3):
     """Return the second moment of small bilinear moves, for sigma = 1.
 
-    Slopes a and b right and left, c and d down and up: (a^2 + b^2 + c^2 + d^2) / 2 from both axes,
-    and (a - b)(c - d) / pi from the product of their mean shifts.
+    With slopes a and b right and left, c and d down and up, it is (a^2 + b^2 + c^2 + d^2) / 2 from
+    both axes, and (a - b)(c - d) / pi from the product of their mean shifts.
     """
     ways = reach * torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]], dtype=torch.float64)
     image = foretold()[0][k].double().expand(4, -1, -1, -1)

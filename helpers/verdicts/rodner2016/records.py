@@ -1,8 +1,12 @@
-"""What networks of rodner2016 did with degraded pictures, read from their records.
+"""What networks of rodner2016 did with degraded images, read from their records.
 
-All networks of a group were shown the same pictures with the same noise, so that every comparison
-is made picture by picture, each value a mean over a picture's draws. What given networks do is
-judged over pictures (`of_pictures`), what a training does over trainings (`of_trainings`).
+All networks of a group saw the same images with the same noise, so we compare them image by image;
+a value is a mean over an image's draws. We judge what given networks do over images
+(`of_pictures`), and what a training does over trainings (`of_trainings`).
+
+Everywhere in here, preset is as in `helpers.verdicts`; name is a key of `GROUPS`; kind is a
+degradation and level one of its levels, see `robustness.LEVELS`, or 0 for the clean image; found is
+{observer: what it saw} of one network.
 """
 
 from dataclasses import replace
@@ -34,7 +38,7 @@ TITLES = {
 def group(preset, name):
     """Return ({(network, seed): {observer: what it saw}}, scale); (None, why) where there is none.
 
-    name: in `GROUPS`.
+    preset, name: see the module.
     """
     experiment, data = GROUPS[name]
     found = evidence.of("rodner2016", experiment, preset)
@@ -52,12 +56,18 @@ def group(preset, name):
 
 
 def plain(observer):
-    """Return the name of an observer, whether it was shown few pictures or many."""
+    """Return the name of an observer without its prefix for many images.
+
+    observer: its full name.
+    """
     return observer.removeprefix("many_")
 
 
 def note(preset, name):
-    """Return a line that says what the evidence of a group is."""
+    """Return a line that says what the evidence of a group is.
+
+    preset, name: see the module.
+    """
     experiment, data = GROUPS[name]
     seen, scale = group(preset, name)
     if seen is None:
@@ -65,7 +75,7 @@ def note(preset, name):
     shown = next(iter(seen.values()))["noise_rgb"]
     source = evidence.of("rodner2016", experiment, preset)
     if name in SMALL:
-        # of no use here: a network's width is a factor, another's a number of channels
+        # Widths would mislead: one network's is a factor, another's a number of channels.
         line = replace(source, frame=source.frame.assign(width=np.nan)).note(data)
     else:
         known = networks(preset, name)
@@ -76,21 +86,27 @@ def note(preset, name):
 
 
 def title(preset, name):
-    """Return what to call the pictures of a group: the name of what was used."""
+    """Return what to call the images of a group: the name of what was used.
+
+    preset, name: see the module.
+    """
     experiment, data = GROUPS[name]
     return evidence.of("rodner2016", experiment, preset).title(data) if name in SMALL else data
 
 
 def networks(preset, name):
-    """Return the names of a group's networks, each once, [] where there are none."""
+    """Return the names of a group's networks, each once, [] where there are none.
+
+    preset, name: see the module.
+    """
     seen, _ = group(preset, name)
     return list(dict.fromkeys(network for network, _ in seen or ()))
 
 
 def right(found, kind, level):
-    """Return the share of each picture's draws that a network names rightly, float64 (n,).
+    """Return the share of each image's draws that a network classifies correctly, float64 (n,).
 
-    found: {observer: what it saw}. level: 0 for the clean picture.
+    found, kind, level: see the module.
     """
     seen = found[f"noise_{kind}"]
     if level == 0:
@@ -99,14 +115,17 @@ def right(found, kind, level):
 
 
 def changed(found, kind, level):
-    """Return the share of each picture's draws that change its label, p_Delta, float64 (n,)."""
+    """Return the share of each image's draws that change its label, p_Delta, float64 (n,).
+
+    found, kind, level: see the module.
+    """
     return 1 - robustness.read_bits(found[f"noise_{kind}"], "kept", f"{level:g}").mean(1)
 
 
 def each(preset, name, measure, *args):
-    """Return {network: what measure(found, *args) gives, its seeds stacked, (seeds, ..., n)}.
+    """Return ({network: measure of its seeds, (seeds, ..., n)}, scale), or (None, why).
 
-    With the scale, or (None, why).
+    preset, name: see the module. measure: a function of found and args.
     """
     seen, scale = group(preset, name)
     if seen is None:
@@ -118,10 +137,10 @@ def each(preset, name, measure, *args):
 
 
 def over(preset, name, measure, *args, only=None):
-    """Return the mean over a group's networks of measure(found, *args), picture by picture.
+    """Return the mean of a measure over a group's networks, image by image, and the scale.
 
-    Each network is first averaged over its seeds. only: a network's name. With the scale, or
-    (None, why).
+    preset, name: see the module. measure: a function of found and args. only: a network's name,
+    None for all. We first average each network over its seeds. Where nothing was run: (None, why).
     """
     own, scale = each(preset, name, measure, *args)
     if own is None:
@@ -131,11 +150,11 @@ def over(preset, name, measure, *args, only=None):
 
 
 def of_pictures(own, scale, names=()):
-    """Return the `Measurement` of given networks, over n pictures.
+    """Return the `Measurement` of given networks, over n images.
 
-    own: {what is averaged, such as a network: values (seeds, n), or (seeds, k, n) for k comparisons
-    or levels with these names}; None where nothing was run. Each value is the mean over the seeds,
-    and then over all of `own`.
+    own: {what we average over, such as a network: values (seeds, n), or (seeds, k, n) for k
+    comparisons or levels}; None where nothing was run. scale: of the evidence. names: of the k
+    comparisons or levels. Each value is the mean over the seeds, and then over all of `own`.
     """
     if own is None:
         return claims.Measurement(None, scale)
@@ -148,17 +167,18 @@ def of_pictures(own, scale, names=()):
 def of_trainings(own, scale, names=()):
     """Return the `Measurement` of what a training does, over its seeds.
 
-    own: as for `of_pictures`. Each value is the mean over all of `own` and over the pictures.
+    own, scale, names: as for `of_pictures`. Each value is the mean over all of `own` and over
+    images.
     """
     if own is None:
         return claims.Measurement(None, scale)
-    pooled = np.moveaxis(np.mean(list(own.values()), axis=0), -1, 1)  # pictures after seeds
+    pooled = np.moveaxis(np.mean(list(own.values()), axis=0), -1, 1)  # images after seeds
     parts = _parts({key: seeds.mean(-1) for key, seeds in own.items()}, names)
     return repeats.over_trainings(pooled, scale, names)._replace(parts=parts)
 
 
 def _parts(means, names):
-    """Return {title: values (n,)} of what is pooled, {} of one thing alone.
+    """Return {title: values (n,)} of what is pooled, {} if it is one thing alone.
 
     means: {key: values (n,) or (n, k)}. names: of the k comparisons.
     """
@@ -175,14 +195,18 @@ def _parts(means, names):
 
 
 def lost(found, kind, level):
-    """Return how much accuracy a degradation costs each picture, float64 (n,) from -1 to 1."""
+    """Return how much accuracy a degradation costs each image, float64 (n,) from -1 to 1.
+
+    found, kind, level: see the module.
+    """
     return right(found, kind, 0) - right(found, kind, level)
 
 
 def curve(preset, name, kind, what=right):
-    """Return {network: shares (seeds, levels)} of a kind from the clean picture on, and the levels.
+    """Return {network: shares (seeds, levels)} from the clean image on, and the levels.
 
-    Shares are means over pictures and draws. what: right or changed, which starts at 0.
+    preset, name, kind: see the module. what: the function `right` or `changed`; the latter starts
+    at 0. Shares are means over images and draws.
     """
     seen, _ = group(preset, name)
     levels = robustness.LEVELS[kind]
@@ -195,5 +219,8 @@ def curve(preset, name, kind, what=right):
 
 
 def needed(row):
-    """Return what a row's printed figures need."""
+    """Return what a row's printed figures need.
+
+    row: id of the claim.
+    """
     return f"needs {', '.join(claims.row(row)[1]['needs'])}"

@@ -1,4 +1,9 @@
-"""Section 3 of rodner2016: filters at test, dropout in training, and sensitive pictures."""
+"""Filters at test time, dropout in training, and sensitive images (rodner2016, Section 3).
+
+Everywhere in here, preset is as in `helpers.verdicts`; kind is a degradation and level one of its
+levels, or 0 for the clean image; group is birds, or colour for the small networks; output is a name
+in `sensitivity.OUTPUTS`.
+"""
 
 from functools import lru_cache, partial
 
@@ -12,7 +17,7 @@ from helpers.finetune import MARGIN
 from helpers.pictures import SEED, middle
 from helpers.verdicts.rodner2016 import noise, records
 
-EXTREME = 100  # pictures at either end of sensitivity, as in the paper
+EXTREME = 100  # images at either end of sensitivity, as in the paper
 NONE, SMALL, LARGE, CLOSING = "none", "gaussian 3", "gaussian 5", "closing 3"
 TITLES = {NONE: "no filter", SMALL: "Gaussian 3×3, σ = 0.5 px", LARGE: "Gaussian 5×5, σ = 1 px",
           CLOSING: "closing 3×3"}  # fmt: skip
@@ -21,16 +26,17 @@ LACKS = "needs the birds (study)"
 STRONG = {"rgb": 32, "pepper": 0.08}
 MILD = {"rgb": 8, "pepper": 0.01}  # below the paper's crossings, 10 and .02 ...
 BEYOND = {"rgb": 16, "pepper": 0.04}  # ... and above
-POINT = 0.01  # a gain of less is none
-SLIGHT = GREAT = 0.10  # accuracy: what is slight is less, what is great is more
+POINT = 0.01  # a smaller gain counts as none
+SLIGHT = GREAT = 0.10  # accuracy: a slight gain is smaller, a great one is larger
 FAINT = 4  # sigma of RGB noise that is not "high" (Section 5)
-SCORE = "logit"  # the output of the network, whose deviation Figure 5 is about
+SCORE = "logit"  # the output of the network whose deviation Figure 5 shows
 
 
 def note(preset, experiment, look=""):
     """Return a line that says what the evidence of an experiment of Sections 3 and 4 is.
 
-    look: how the observers are called whose pictures and draws are counted.
+    preset: see the module. experiment: its name. look: prefix of the observers whose images and
+    draws are counted.
     """
     found = evidence.of("rodner2016", experiment, preset)
     if found.frame.empty:
@@ -53,7 +59,7 @@ def note(preset, experiment, look=""):
 def filtered(preset, group="birds"):
     """Return ({seed: {kind: {filter: what was seen}}}, scale) of the network behind filters.
 
-    group: birds, or colour for small networks.
+    preset, group: see the module. Where nothing was run: (None, what is needed).
     """
     found = evidence.of("rodner2016", FILTERED[group], preset)
     if found.frame.empty:
@@ -67,17 +73,19 @@ def filtered(preset, group="birds"):
 
 
 def behind(seen, kind, name, level):
-    """Return the share of each picture's draws that are named rightly behind a filter, (n,).
+    """Return the share of each image's draws that are classified correctly behind a filter, (n,).
 
-    seen: {kind: {filter: ...}} of one network. Level 0 is the clean picture, filtered.
+    seen: {kind: {filter: ...}} of one network. kind, level: see the module; the clean image is
+    filtered too. name: of the filter, a key of `TITLES`.
     """
     return robustness.read_bits(seen[kind][name], "right", f"{level:g}").mean(1)
 
 
 def gain(preset, name, kind, level, over=NONE, group="birds", sign=1, beyond=0.0):
-    """Measure what one filter gains over another, picture by picture, a mean over the seeds.
+    """Measure what one filter gains over another, image by image, averaged over the seeds.
 
-    beyond: so much. sign: -1 for by how much it gains less than that.
+    preset, kind, level, group: see the module. name, over: keys of `TITLES`. beyond: a share that
+    we subtract from the gain. sign: -1 to measure by how much the gain is below that.
     """
 
     def gained(seen):
@@ -87,7 +95,10 @@ def gain(preset, name, kind, level, over=NONE, group="birds", sign=1, beyond=0.0
 
 
 def steadier(preset, kind="rgb"):
-    """Measure how much less strong noise costs behind the larger filter than behind none."""
+    """Measure how much less strong noise costs behind the larger filter than without a filter.
+
+    preset, kind: see the module.
+    """
 
     def lost(seen, name):
         return behind(seen, kind, name, 0) - behind(seen, kind, name, STRONG[kind])
@@ -96,14 +107,17 @@ def steadier(preset, kind="rgb"):
 
 
 def _over_seeds(preset, measure, group="birds"):
-    """Return the `Measurement` of measure(seen) (n,), over pictures; its parts are the seeds."""
+    """Return the `Measurement` of measure(seen) (n,), over images; its parts are the seeds."""
     seen, scale = filtered(preset, group)
     own = seen and {f"seed {seed}": measure(one)[None] for seed, one in seen.items()}
     return records.of_pictures(own, scale)
 
 
 def filter_curves(preset, kind, group="birds"):
-    """Return {filter: shares (seeds, levels)}, and the levels, from the clean picture on."""
+    """Return {filter: shares (seeds, levels)}, and the levels, from the clean image on.
+
+    preset, kind, group: see the module.
+    """
     seen, _ = filtered(preset, group)
     levels = (0, *robustness.LEVELS[kind])
     if seen is None:
@@ -118,8 +132,8 @@ def filter_curves(preset, kind, group="birds"):
 def by_level(gained, kind):
     """Return mean, low and high of a gain at each level, float64 (levels, 3), and the levels.
 
-    gained: (kind=, level=) to (values, scale). Levels go from the clean picture on; where nothing
-    was run there are no means.
+    gained: a function of kind and level to (values, scale). kind: see the module. Levels start with
+    the clean image; where nothing was run there are no means.
     """
     levels = (0, *robustness.LEVELS[kind])
     values = [gained(kind=kind, level=level)[0] for level in levels]
@@ -128,17 +142,21 @@ def by_level(gained, kind):
 
 
 def crossing(gained, kind):
-    """Return the first level at which the interval of a gain lies above 0, None without one."""
+    """Return the first level at which the interval of a gain is above 0, None without one.
+
+    gained, kind: as for `by_level`.
+    """
     means, levels = by_level(gained, kind)
     above = (level for level, (_, low, _) in zip(levels, means, strict=False) if low > 0)
     return next(above, None)
 
 
 def dropout_gain(preset, kind, level, sign=1, beyond=0.0, over=records.of_trainings):
-    """Measure what dropout in training gains under a degradation: the same network and recipe.
+    """Measure what dropout in training gains under a degradation, with the same network and recipe.
 
-    level: 0 for the clean picture. sign: -1 for what it costs. beyond: so much of either. over:
-    what n counts, trainings, or with `records.of_pictures` the pictures, for the trainings at hand.
+    preset, kind, level: see the module. sign: -1 for what it costs. beyond: a share that we
+    subtract from either. over: what n counts: trainings, or images with `records.of_pictures`, for
+    the trainings at hand.
     """
     dropped, scale = records.group(preset, "dropout")
     usual, _ = records.group(preset, "usual")
@@ -150,12 +168,15 @@ def dropout_gain(preset, kind, level, sign=1, beyond=0.0, over=records.of_traini
 
 
 def mild_dropout(preset):
-    """Measure how far below a point dropout in training gains in faint RGB noise, by training."""
+    """Measure how far dropout's gain in faint RGB noise is below a point, at a preset."""
     return dropout_gain(preset, "rgb", FAINT, sign=-1, beyond=-POINT)
 
 
 def dropout_curves(preset, kind):
-    """Return {how it was trained: shares (seeds, levels)} of one network, and the levels."""
+    """Return {how it was trained: shares (seeds, levels)} of one network, and the levels.
+
+    preset, kind: see the module.
+    """
     dropped, levels = records.curve(preset, "dropout", kind)
     plain, _ = records.curve(preset, "usual", kind)
     found = {}
@@ -167,10 +188,11 @@ def dropout_curves(preset, kind):
 
 @lru_cache(maxsize=8)
 def varied(preset, output=SCORE):
-    """Return ({sd, top, hue, contrast, right}, one value a test picture, scale).
+    """Return ({sd, top, hue, contrast, right}, each one value a test image, scale).
 
-    output: of `sensitivity.OUTPUTS`, whose standard deviation `sd` is. top: the probability of the
-    clean picture's top class, whichever that is. Older records have no logits.
+    preset, output: see the module. sd: standard deviation of that output. top: probability of the
+    clean image's top class, whichever that is. Older records have no logits: then (None, what is
+    needed).
     """
     found = evidence.of("rodner2016", "varied", preset)
     if found.frame.empty:
@@ -190,16 +212,21 @@ def varied(preset, output=SCORE):
 
 
 def extremes(preset, output=SCORE):
-    """Return the numbers of the most and of the least sensitive pictures, each (EXTREME,)."""
+    """Return the numbers of the most and of the least sensitive images, each (EXTREME,).
+
+    preset, output: see the module.
+    """
     seen, _ = varied(preset, output)
     order = np.argsort(seen["sd"], kind="stable")
     return order[::-1][:EXTREME], order[:EXTREME]
 
 
 def apart(preset, what, sign=1, output=SCORE):
-    """Return the difference of a property of the least and the most sensitive pictures.
+    """Return how a property differs between the least and the most sensitive images, (EXTREME,).
 
-    They are paired at random: the interval is then that of two independent samples.
+    preset, output: see the module. what: a property from `varied`. sign: 1 for least minus most, -1
+    for most minus least. We pair the images at random, so that the interval is that of two
+    independent samples.
     """
     seen, scale = varied(preset, output)
     if seen is None:
@@ -210,7 +237,10 @@ def apart(preset, what, sign=1, output=SCORE):
 
 
 def rank_sum(preset, what="hue", output=SCORE):
-    """Return the P-value of Wilcoxon's rank sum test of the two ends, None without records."""
+    """Return the P-value of Wilcoxon's rank sum test of the two ends, None without records.
+
+    preset, output: see the module. what: as for `apart`.
+    """
     seen, _ = varied(preset, output)
     if seen is None:
         return None
@@ -219,9 +249,10 @@ def rank_sum(preset, what="hue", output=SCORE):
 
 
 def pictures(preset, numbers):
-    """Return the test pictures of `varied` with these numbers, uint8 (3, side, side) each.
+    """Return the test images of `varied` with some numbers, a list of uint8 (3, side, side).
 
-    None where the data folder has not got them.
+    preset: see the module. numbers: of the images. The result is None where the data folder does
+    not have them.
     """
     seen, scale = varied(preset, "probability")
     if seen is None:
@@ -239,7 +270,7 @@ def pictures(preset, numbers):
     return [middle(picture, round(MARGIN * side), side).numpy() for picture in chosen]
 
 
-DROPOUT_COSTS = partial(dropout_gain, kind="rgb", level=0, sign=-1)  # on clean pictures
+DROPOUT_COSTS = partial(dropout_gain, kind="rgb", level=0, sign=-1)  # on clean images
 
 MEASURES = {
     "rod-fig4-gauss": {

@@ -1,4 +1,4 @@
-"""The theory of rodner2016, Section 4: Eqs. 1 and 2, Gaussian noise, and all that is judged.
+"""The theory of rodner2016 (Section 4): Eqs. 1 and 2, Gaussian noise, and the measures of it all.
 
 Pepper noise is in `pepper`, translations are in `moves`.
 """
@@ -34,19 +34,26 @@ LEVELS = (1.0, 4.0)  # sigma of Gaussian noise
 
 
 def noisy(theta, image):
-    """Return an image (3, H, W) with theta (3 H W,) added."""
+    """Return an image with noise added, (3, H, W).
+
+    theta: the noise (3 H W,). image: (3, H, W).
+    """
     return image + theta.view_as(image)
 
 
 def peppered(theta, image):
-    """Return an image (3, H, W) whose pixels are black where theta (H W,) is 1."""
+    """Return an image whose pixels are black where theta is 1, (3, H, W).
+
+    theta: (H W,) of 0 and 1. image: (3, H, W).
+    """
     return image * (1 - theta.view(1, *image.shape[1:]))
 
 
 def case(name, seed):
-    """Return theta (S, N), its weights (S,), G (N, CD) and F (CD,) of one of `CASES`.
+    """Return theta (S, N), its weights (S,), G (N, CD) and F (CD,) of one case.
 
-    G is the derivative of `noisy` or of `peppered`, or Eq. 5 with central differences.
+    name: a key of `CASES`. seed: of image and F. G is the derivative of `noisy` or of `peppered`,
+    or Eq. 5 with central differences.
     """
     size, level, count = CASES[name]
     image, gradient = (part[0] for part in example(seed, size))
@@ -73,7 +80,7 @@ def cases():
 
 
 def remainder(_):
-    """Return how far the order of what Eq. 1 leaves is from 2, at most, for smooth networks."""
+    """Return how far the order of Eq. 1's remainder is from 2, at most, for smooth networks."""
     orders = []
     for seed in range(SEEDS):
         image, step = example(seed, (8, 8))
@@ -88,7 +95,10 @@ def remainder(_):
 
 
 def one_pass(_, reach=0.01):
-    """Return the largest relative error of F of a batch, beside differences image by image."""
+    """Return the largest relative error of F of a batch against differences image by image.
+
+    reach: step of the differences.
+    """
     found = []
     for seed, output in product(range(3), sensitivity.OUTPUTS):
         net = network(seed, nn.Tanh)
@@ -112,7 +122,7 @@ def shapes(_):
 
 
 def trace(_):
-    """Return the largest relative error of Eq. 2's trace, beside the mean of (F^T G^T theta)^2."""
+    """Return the largest relative error of Eq. 2's trace against the mean of (F^T G^T theta)^2."""
     found = []
     for theta, weights, slopes, gradient in cases():
         products = (weights[:, None] * theta).T @ theta  # E[theta theta^T]
@@ -123,7 +133,7 @@ def trace(_):
 
 
 def parts(_):
-    """Return the largest relative error of: the score is the variance plus (E[theta]^T G F)^2."""
+    """Return the largest relative error of the score as the variance plus (E[theta]^T G F)^2."""
     found = []
     for theta, weights, slopes, gradient in cases():
         second, variance, _mean = moments(theta @ slopes @ gradient, weights)
@@ -133,7 +143,10 @@ def parts(_):
 
 
 def means(name):
-    """Return the mean change of a linear output in units of the root of the score, (seeds,)."""
+    """Return the mean change of a linear output in units of the root of the score, (seeds,).
+
+    name: a key of `CASES`.
+    """
     found = []
     for seed in range(SEEDS):
         theta, weights, slopes, gradient = case(name, seed)
@@ -145,7 +158,7 @@ def means(name):
 def mean_moves(_):
     """Return the largest error of the mean change: p v^T e for pepper noise, 0 for the others.
 
-    In units of the root of the score, for a linear output.
+    It is in units of the root of the score, for a linear output.
     """
     found = [abs(means(name)).max() for name in CASES if name != "pepper_pixels"]
     for seed, shift in enumerate(means("pepper_pixels")):
@@ -181,7 +194,8 @@ def gauss_score(_):
 def drawn_score(_, kind, level, draws=10_000):
     """Return how many standard errors the mean square of drawn changes is off, at most.
 
-    Linear outputs, and images of 8 x 8 px as `degrade` degrades them.
+    kind, level: of the degradation. draws: how many. Outputs are linear, and images of 8 x 8 px are
+    degraded by `degrade`.
     """
     found = []
     for seed in range(SEEDS):
@@ -196,7 +210,10 @@ def drawn_score(_, kind, level, draws=10_000):
 
 
 def curvature(seed, count):
-    """Return a random symmetric H (count, count), second derivatives of an output."""
+    """Return a random symmetric H (count, count), second derivatives of an output.
+
+    seed: of the draw. count: inputs.
+    """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(count, count, generator=generator, dtype=torch.float64)
     return 0.02 * (drawn + drawn.T)
@@ -220,7 +237,7 @@ def curved(_):
 
 
 def pepper_v(_):
-    """Return the largest relative error of Eq. 3, summed by its indices, beside G F."""
+    """Return the largest relative error of Eq. 3, summed by its indices, against G F."""
     found = []
     for seed in range(SEEDS):
         (height, width), _level, count = CASES["pepper_pixels"]
