@@ -155,9 +155,9 @@ def _run(preset, seed, model, arrangement, data=None, **rest):
 
 
 def _seeds(preset, seeds=None, most=None):
-    """Return the seeds; the wide grids of Figures 8 and 10 take `most` where Table 1 takes more.
+    """Return the seeds: at most `most` for the wide grids of Figures 8 and 10.
 
-    The presets in `RECIPES` take all their seeds everywhere.
+    The presets in `RECIPES` always take all their seeds.
     """
     scale = get(preset)
     own = min(scale.seeds, most) if most and preset not in RECIPES else scale.seeds

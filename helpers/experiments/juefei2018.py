@@ -257,7 +257,7 @@ def metric(preset, seeds=None):
 
 
 def figure_s3(preset, seeds=None):
-    """Return the perturbative and the ordinary network of one width, with their stages observed.
+    """Return the perturbative and the ordinary network of one width, stages observed (Figure S3).
 
     preset: a name in `presets.PRESETS`. seeds: how many, None for the preset's own number.
     """
@@ -310,7 +310,8 @@ GRIDS = {
 def equal_width(width):
     """Return the width of the 18-layer ResNet with about as many parameters as a perturbative one.
 
-    width: channels of the perturbative network, also 18 layers. The count is the closest there is.
+    width: channels of the perturbative network, which has 18 layers too. The ResNet's parameter
+    count is the closest possible.
     """
     return _nearest(_count("pnn", width=width, stem="conv3"), width, stem="conv3")
 

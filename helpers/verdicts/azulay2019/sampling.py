@@ -29,7 +29,7 @@ def waves(n):
 def below(n, step):
     """Return which frequencies are strictly below the Nyquist limit, bool (N,).
 
-    n, step: see the module.
+    n, step: see the module. Raises `InputError` where step does not divide n.
     """
     _divides(n, step)
     return 2 * step * abs(waves(n)) < n
@@ -112,7 +112,7 @@ def missed(signal, step):
 def grid_sums(signal, step):
     """Return the sum over the grid for each of its positions, (s,) or (s, s).
 
-    signal: (N,) or (N, N). step: see the module.
+    signal: (N,) or (N, N). step: see the module. Raises `InputError` where step does not divide N.
     """
     for n in signal.shape:
         _divides(n, step)
@@ -389,7 +389,7 @@ def tuning(name, n=SIDE):
 
     name: exact, which fires only when the part is centred; binomial, (1, 2, 1) / 4; or broad, the
     periodic sinc^2, which is never negative and is below the Nyquist limit of a stride of two. n:
-    see the module.
+    see the module. Raises `InputError` for another name.
     """
     r = np.zeros(n)
     if name == "exact":

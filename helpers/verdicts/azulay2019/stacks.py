@@ -57,7 +57,8 @@ def maps(x, layers, strides=None, nonlinear=True, padding="circular", dilation=1
     x: images (B, 1, N, N). layers: as from `weights`. strides: of each layer, None for all one.
     nonlinear: whether there are ReLUs. padding: circular, zero or valid, which is none. dilation:
     of the kernels. pool: the dilation of a 2x2 max pooling after each layer, 0 for none. A layer is
-    a convolution, the ReLU, the pooling, and only then the stride.
+    a convolution, the ReLU, the pooling, and only then the stride. Raises `InputError` for another
+    padding.
     """
     found = []
     for (filters, bias), stride in zip(layers, strides or [1] * len(layers), strict=True):
@@ -346,7 +347,7 @@ def deep(seed, pool, step=2, depth=10, n=32):
     """Return a map of layers with stride one, after a pooling, float64 (C, N, N).
 
     seed, n: see the module. pool: a name in `POOLS`; box is a mean over step x step px, for a
-    stride of `step`. depth: layers.
+    stride of `step`. depth: layers. Raises `InputError` for another pool.
     """
     one_of("pool", pool, POOLS)
     last = maps(translated(picture(seed, n), [(0, 0)]), weights(depth, seed))[-1][0].numpy()

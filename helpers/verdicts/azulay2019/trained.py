@@ -175,9 +175,10 @@ def rho_error(observed):
 
 
 def weaker(preset):
-    """Return how much better typicality predicts changes than confidence, at a preset, (seeds,).
+    """Return how much better typicality predicts changes than confidence does, (seeds,).
 
-    The floor is that of a difference of two correlations that are independent of one another.
+    preset: see the module. A prediction's quality is its absolute rank correlation. The floor is
+    that of a difference of two correlations that are independent of one another.
     """
     seen, scale = select("plain", preset)
     values = np.array([abs(rho(o, "typicality")) - abs(rho(o, "confidence")) for o in seen])

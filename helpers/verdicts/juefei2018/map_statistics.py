@@ -52,7 +52,8 @@ class Statistics:
 def of(preset, kind):
     """Return the `Statistics` of images: published ones of ImageNet, or of photographs, made now.
 
-    preset: sets the crops of a photograph, see `CROPS`. kind: a name in `KINDS`.
+    preset: sets the crops of a photograph, see `CROPS`. kind: a name in `KINDS`. Raises
+    `InputError` for unknown names, and where the published statistics are missing or damaged.
     """
     presets.preset(preset)
     if one_of("kind", kind, KINDS) == "imagenet":
