@@ -360,10 +360,10 @@ def calibration(preset):
 def areas(preset):
     """Return a table of the AUC for changed answers, of confidence alone and with more.
 
-    Means over the seeds, of scores that have not seen the picture. With the share of answers that
-    change, the shares of pictures, and of those whose answer changes, that were named with a
-    probability below a half, and the partial correlation of predicted deviation and changed answers,
-    given confidence.
+    The AUCs are means over the seeds, of scores fitted without the image. The other columns are the
+    share of answers that change; the share of images classified with a probability below a half,
+    among all images and among those whose answer changes; and the partial correlation of predicted
+    deviation and changed answers, given confidence. preset: the scale.
     """
     rows = []
     for moves in seen(preset):
