@@ -1,8 +1,10 @@
-"""Ours, across azulay2019 and rodner2016: does a gradient predict which pictures a pixel changes?
+"""Our own question across azulay2019 and rodner2016: do gradients predict one-pixel changes?
 
-No paper claims any of this, so that nothing here is registered as a verdict of a row. Columns are
-arrays (networks, N): networks that differ by their seed alone, and the pictures, which all of them
-were shown. Statistics are taken over the last axis, and a network's seeds are averaged.
+No paper claims any of this, so nothing here gives a verdict on a row. Columns are arrays (networks,
+N): the networks differ only in their seed, and all of them saw the same N images. Statistics run
+over the last axis, and their mean over the seeds counts.
+
+Everywhere in here, preset is as in `helpers.verdicts`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,12 +21,12 @@ from helpers.shift import PROTOCOLS, TITLES
 
 PLAIN = "plain network"  # of azulay2019, Section 5.1, trained here
 NAMES = {"squeezenet1_1": "SqueezeNet 1.1", "efficientnet_lite0": "EfficientNet-Lite0"}
-FEWEST = 30  # pictures, below which nothing is estimated
-RAREST = 10  # answers that change, and that do not, below which nothing is said about answers
-DEGREE = 5  # of the polynomial in which confidence is taken out
+FEWEST = 30  # images needed to estimate anything
+RAREST = 10  # changed answers, and unchanged ones, needed to say anything about answers
+DEGREE = 5  # of the polynomial in confidence that we regress out
 FOLDS = 5
 RESAMPLES = 1_000
-BATCH = 50  # resamples that are in memory at a time
+BATCH = 50  # resamples in memory at a time
 LEVEL = 0.05
 VERDICTS = ("holds", "reversed", "undecided", "too few")
 SEED = 6
@@ -34,11 +36,12 @@ LINEAR = {"crop": 2 * 2**0.5 / np.pi, "black": 2 / np.pi, "inpainted": 2 / np.pi
 
 @dataclass(frozen=True)
 class Moves:
-    """Hold what was predicted of pictures under one protocol, and what happened.
+    """What gradients predicted for images under one protocol, and what happened.
 
-    predicted: deviation of the first frame's top probability (rodner2016, Eq. 5, sigma = 1 px).
-    change, changed, top: as in `shift.Change`. typicality: None where training images are not
-    known. All (networks, N). scale: of the evidence.
+    network: its name. protocol: a name in `shift.PROTOCOLS`. scale: of the evidence. predicted:
+    deviation of the first frame's top probability, float64 (networks, N) (rodner2016, Eq. 5, sigma
+    = 1 px). change, changed, top: as in `shift.Change`, (networks, N). typicality: of the images,
+    (networks, N), None where the training images are unknown.
     """
 
     network: str
@@ -53,10 +56,11 @@ class Moves:
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one test: of a measure, a network and a protocol.
+    """The result of one test.
 
-    each: estimates of the networks. low, high: 95 % interval of their mean over pictures. p:
-    two-sided; holm: corrected for all tests. verdict: in `VERDICTS`.
+    measure: a key of `MEASURES`. network, protocol: as in `Moves`. each: the estimate from each
+    seed, () where there was too little data. low, high: 95 % interval of their mean, over images.
+    p: two-sided P-value. holm: the P-value corrected for all tests. verdict: in `VERDICTS`.
     """
 
     measure: str
@@ -71,7 +75,7 @@ class Finding:
 
     @property
     def estimate(self):
-        """Return the mean over the networks, nan where there were too few pictures."""
+        """Return the mean over the seeds, nan where there was too little data."""
         return float(np.mean(self.each)) if self.each else np.nan
 
 
@@ -79,15 +83,19 @@ class Finding:
 
 
 def spearman(x, y):
-    """Return Spearman's rank correlation (...)."""
+    """Return Spearman's rank correlation, (...).
+
+    x, y: arrays (..., N).
+    """
     return stats.pearsonr(_ranks(x), _ranks(y), axis=-1).statistic
 
 
 def partial(x, y, given):
-    """Return the correlation of ranks that is left once `given` is known, (...).
+    """Return the rank correlation of x and y that is left once `given` is known, (...).
 
-    What a polynomial in the ranks of `given` says of either is taken out first. It need not be
-    monotone: a change of a probability p is largest about p = 1/2 (see `polynomial`).
+    x, y, given: arrays (..., N). From the ranks of x and of y we first regress out a polynomial in
+    the ranks of `given` (see `polynomial`). A straight line would not do: changes of a probability
+    p are largest around p = 1/2.
     """
     basis, _ = np.linalg.qr(polynomial(given))
     left = []
@@ -98,14 +106,18 @@ def partial(x, y, given):
 
 
 def polynomial(values):
-    """Return Legendre's polynomials of the ranks, up to `DEGREE`, (..., N, DEGREE + 1)."""
+    """Return Legendre's polynomials of the ranks, up to `DEGREE`, (..., N, DEGREE + 1).
+
+    values: an array (..., N).
+    """
     return np.polynomial.legendre.legvander(_ranks(values), DEGREE)
 
 
 def auc(score, flags):
     """Return the chance that a score is higher where a flag is set, ties counting half, (...).
 
-    This is Mann and Whitney's U as a share, the area under the ROC curve; nan without both flags.
+    score: an array (..., N). flags: bool (..., N). This is Mann and Whitney's U as a share, the
+    area under the ROC curve. It is nan where all flags are set, or none.
     """
     ranks = midranks(score)
     ones = flags.sum(-1)
@@ -115,18 +127,23 @@ def auc(score, flags):
 
 
 def gain(first, second, flags):
-    """Return by how much the AUC of a second score is larger than that of a first, (...)."""
+    """Return how much larger the AUC of a second score is than that of a first, (...).
+
+    first, second: scores, arrays (..., N). flags: bool (..., N).
+    """
     return auc(second, flags) - auc(first, flags)
 
 
 def fitted(flags, top, *others):
-    """Return the log odds of each flag by logistic regressions that have not seen it, (..., N).
+    """Return the log odds of each flag from logistic regressions that have not seen it.
 
-    The regression is on `polynomial` of the confidence `top` and on the ranks of `others`; folds
-    are of pictures. Ranks are taken before folds are: they know no flag.
+    flags: bool (networks, N). top: confidence, (networks, N). others: more columns (networks, N).
+    The result is float64 (networks, N). We regress on `polynomial` of the confidence and on the
+    ranks of the others, in `FOLDS` folds of images. Ranks come from all images: they do not depend
+    on flags.
     """
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
-    reader = LogisticRegression(C=100, max_iter=1_000)  # next to no penalty
+    reader = LogisticRegression(C=100, max_iter=1_000)  # hardly any penalty
     scores = []
     for own, confidence, *more in zip(flags, top, *others, strict=True):
         columns = [polynomial(confidence)[:, 1:], *(_ranks(column)[:, None] for column in more)]
@@ -136,9 +153,9 @@ def fitted(flags, top, *others):
 
 
 def fifths(x, y):
-    """Return the mean of y in fifths of the pictures, from the smallest x to the largest, (5, ...).
+    """Return the mean of y in fifths of the images, from the smallest x to the largest, (5, ...).
 
-    Pictures of one x stay in their order.
+    x, y: arrays (..., N). Images with the same x keep their order.
     """
     order = np.argsort(x, axis=-1, kind="stable")
     parts = np.array_split(np.take_along_axis(y, order, -1), FIFTHS, axis=-1)
@@ -146,11 +163,11 @@ def fifths(x, y):
 
 
 def resampled(statistic, *columns):
-    """Return low and high of a 95 % interval and the standard error, by a bootstrap of pictures.
+    """Return low and high of a 95 % interval and the standard error, by a bootstrap over images.
 
-    statistic: of columns (networks, N), over the last axis; its mean over the networks is what the
-    interval is of. A picture is drawn for all networks at once, since they saw the same. The
-    interval is the percentile one.
+    statistic: a function of the columns, over their last axis. columns: arrays (networks, N). The
+    interval is that of the statistic's mean over the networks, from percentiles of `RESAMPLES`
+    resamples. An image is resampled for all networks at once, since all of them saw it.
     """
 
     def mean(index, axis=-1):
@@ -164,7 +181,10 @@ def resampled(statistic, *columns):
 
 
 def holm(p):
-    """Return P-values corrected for their number (Holm 1979), (m,); nan counts as 1."""
+    """Return P-values corrected for their number (Holm 1979), float64 (m,).
+
+    p: the P-values, (m,); nan counts as 1.
+    """
     p = np.nan_to_num(np.asarray(p, float), nan=1.0)
     order = np.argsort(p)
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -174,9 +194,10 @@ def holm(p):
 
 
 def midranks(values):
-    """Return ranks from 1 over the last axis, those of ties their mean, float64 as (..., N).
+    """Return ranks from 1 over the last axis, float64 (..., N); ties get their mean rank.
 
-    Whole numbers from 0 are counted, in a fraction of the time that it takes to sort.
+    values: an array (..., N); integers must not be negative. We rank integers by counting, which
+    takes a fraction of the time of sorting.
     """
     values = np.asarray(values)
     if values.dtype.kind not in "iu":
@@ -190,12 +211,15 @@ def midranks(values):
 
 
 def dense(values):
-    """Return whole numbers from 0 in the order of the values, equal ones for ties, (..., N)."""
+    """Return whole numbers from 0 in the order of the values, equal for ties, (..., N).
+
+    values: an array (..., N).
+    """
     return stats.rankdata(values, "dense", axis=-1) - 1
 
 
 def _ranks(values):
-    """Return midranks scaled to -1..1."""
+    """Return the midranks of `values`, an array (..., N), scaled to lie between -1 and 1."""
     return (2 * midranks(values) - 1) / np.shape(values)[-1] - 1
 
 
@@ -204,10 +228,12 @@ def _ranks(values):
 
 @dataclass(frozen=True)
 class Measure:
-    """Say how a hypothesis is tested.
+    """How we test a hypothesis.
 
-    says: what the number is. null: its value without any relation. sign: of what is expected.
-    columns: the statistic's, of `Moves`. answers: whether it needs answers that change.
+    says: what the number is. null: its value where there is no relation. sign: 1 if we expect more
+    than that, -1 if less. statistic: a function of columns (networks, N). columns: a function from
+    `Moves` to these columns. answers: whether the test needs answers that change. typicality:
+    whether it needs typicality.
     """
 
     says: str
@@ -220,32 +246,33 @@ class Measure:
 
 
 MEASURES = {
-    "H1": Measure("ρ of predicted deviation and change", 0, 1, spearman,
+    "H1": Measure("ρ between predicted deviation and change", 0, 1, spearman,
                   lambda m: (m.predicted, m.change)),
     "H2": Measure("AUC of predicted deviation for changed answers", 0.5, 1, auc,
                   lambda m: (m.predicted, m.changed), answers=True),
-    "H3a": Measure("ρ of predicted deviation and change, given confidence", 0, 1, partial,
+    "H3a": Measure("ρ between predicted deviation and change, given confidence", 0, 1, partial,
                    lambda m: (m.predicted, m.change, m.top)),
-    "H3b": Measure("gain in AUC over confidence", 0, 1, gain,
+    "H3b": Measure("gain in AUC over confidence alone", 0, 1, gain,
                    lambda m: (fitted(m.changed, m.top), fitted(m.changed, m.top, m.predicted),
                               m.changed), answers=True),
-    "H4": Measure("ρ of typicality and predicted deviation", 0, -1, spearman,
+    "H4": Measure("ρ between typicality and predicted deviation", 0, -1, spearman,
                   lambda m: (m.typicality, m.predicted), typicality=True),
-    "H5": Measure("ρ of typicality and changed answers, given confidence", 0, -1, partial,
+    "H5": Measure("ρ between typicality and changed answers, given confidence", 0, -1, partial,
                   lambda m: (m.typicality, m.changed, m.top), answers=True, typicality=True),
 }  # fmt: skip
 
 
 def test(moves, name):
-    """Return the `Finding` of one measure, its P-value not yet corrected.
+    """Return the `Finding` of one measure, with its P-value not yet corrected.
 
-    The P-value takes the mean over networks for normal, with the bootstrap's standard error.
+    moves: `Moves`. name: a key of `MEASURES`. The P-value assumes that the mean over the networks
+    is normal, with the bootstrap's standard error.
     """
     measure = MEASURES[name]
     found = Finding(name, moves.network, moves.protocol)
     if not enough(moves, measure.answers):
         return found
-    # Every statistic is of ranks, and ranks of resamples follow faster from whole numbers.
+    # Every statistic uses ranks only, and whole numbers in a resample are ranked faster.
     columns = [dense(column) for column in measure.columns(moves)]
     each = np.asarray(measure.statistic(*columns))
     low, high, error = resampled(measure.statistic, *columns)
@@ -254,16 +281,19 @@ def test(moves, name):
 
 
 def enough(moves, answers=False):
-    """Return whether there are pictures enough and, if asked, answers enough of either kind."""
+    """Return whether there are enough images and, if asked, enough answers of either kind.
+
+    moves: `Moves`. answers: whether to ask for `RAREST` answers that change, and that do not.
+    """
     ones = moves.changed.sum(1)
     rarer = np.minimum(ones, moves.changed.shape[1] - ones).min()
     return moves.changed.shape[1] >= FEWEST and (not answers or rarer >= RAREST)
 
 
 def tests(every):
-    """Return the `Finding` of each measure and each `Moves`, corrected for their number and judged.
+    """Return the `Finding` of each measure on each `Moves`, corrected for their number and judged.
 
-    Where typicality is not known, what needs it is no test.
+    every: a list of `Moves`. Where typicality is unknown, we skip the measures that need it.
     """
     found = [
         test(moves, name)
@@ -283,18 +313,18 @@ def _judged(finding, corrected):
     return replace(finding, holm=corrected, verdict=decided if corrected < LEVEL else "undecided")
 
 
-# What is on record
+# The records
 
 
 @lru_cache(maxsize=4)
 def findings(preset):
-    """Return the `Finding`s of every measure, network and protocol at a preset, made once."""
+    """Return the `Finding` of every measure, network and protocol, computed once for a preset."""
     return tests(seen(preset))
 
 
 @lru_cache(maxsize=4)
 def seen(preset):
-    """Return a list of `Moves`: networks trained here, then those of others; each protocol."""
+    """Return the `Moves` at a preset, for each protocol: our own networks, then those of others."""
     return [*_trained_here(preset), *_of_others(preset)]
 
 
@@ -305,7 +335,11 @@ def _trained_here(preset):
 
 
 def _of_others(preset):
-    """Return `Moves` of networks whose pairs are records of azulay2019, at the same scale."""
+    """Return the `Moves` of networks that others trained.
+
+    The predictions are records of our own experiment; the pairs are records of azulay2019, at the
+    same scale.
+    """
     found = evidence.of("across", "moved_by_others", preset)
     frame, scale = found.frame, found.preset
     pairs = evidence.at("azulay2019", "protocols", scale).frame
@@ -322,7 +356,10 @@ def _of_others(preset):
 
 
 def _moves(network, protocol, scale, observed):
-    """Return the `Moves` of what networks of several seeds saw."""
+    """Return the `Moves` from records of one network.
+
+    network, protocol, scale: as in `Moves`. observed: a list of observations, one for each seed.
+    """
     parts = [invariance.unpack(seen[f"pairs_{protocol}"]) for seen in observed]
     changed, top, change = (np.array(part) for part in zip(*parts, strict=True))
     predicted = np.array([invariance.foreseen(seen[f"foretold_{protocol}"]) for seen in observed])
@@ -333,7 +370,7 @@ def _moves(network, protocol, scale, observed):
 
 
 def note(preset):
-    """Return a line for each network that says what the evidence is."""
+    """Return a line for each network that describes the evidence at a preset."""
     lines = []
     for moves in seen(preset)[:: len(PROTOCOLS)]:
         seeds, count = moves.predicted.shape
@@ -344,10 +381,10 @@ def note(preset):
 
 
 def calibration(preset):
-    """Return {protocol: {network: (predicted (5,), change (5,), (low, high) of it)}}.
+    """Return {protocol: {network: (predicted (5,), change (5,), (low, high))}} at a preset.
 
-    Means in fifths of the predicted deviation; networks that were shown too few pictures are left
-    out.
+    They are means in fifths of the predicted deviation, averaged over the seeds. low, high: 95 %
+    interval of the change, (5,) each. Networks with too few images are left out.
     """
     found = {protocol: {} for protocol in PROTOCOLS}
     for moves in filter(enough, seen(preset)):
@@ -363,7 +400,7 @@ def areas(preset):
     The AUCs are means over the seeds, of scores fitted without the image. The other columns are the
     share of answers that change; the share of images classified with a probability below a half,
     among all images and among those whose answer changes; and the partial correlation of predicted
-    deviation and changed answers, given confidence. preset: the scale.
+    deviation and changed answers, given confidence. preset: see the module.
     """
     rows = []
     for moves in seen(preset):
@@ -376,13 +413,16 @@ def areas(preset):
             found += [f"{partial(moves.predicted, flags, moves.top).mean():z.2f}"]
         changed = f"{100 * moves.changed.mean():.1f} %"
         rows.append([moves.network, TITLES[moves.protocol], changed, *found])
-    columns = ["network", "protocol", "answers changed", "confidence", "confidence and prediction",
+    columns = ["network", "protocol", "changed answers", "confidence", "confidence and prediction",
                "p below ½", "p below ½, changed answers", "ρ, given p"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
 def table(preset, *names):
-    """Return a table of the tests of some measures, every number as text."""
+    """Return a table of the tests of some measures, with every number as text.
+
+    preset: see the module. names: keys of `MEASURES`.
+    """
     rows = []
     for f in (found for found in findings(preset) if found.measure in names):
         row = {"measure": f.measure, "network": f.network, "protocol": TITLES[f.protocol]}
@@ -396,7 +436,10 @@ def table(preset, *names):
 
 
 def conclusions(preset):
-    """Return a table with a line for each measure: how many tests say what, and a conclusion."""
+    """Return a table with a line for each measure: its tests by verdict, and the conclusion.
+
+    preset: see the module.
+    """
     rows = []
     for name, measure in MEASURES.items():
         verdicts = [found.verdict for found in findings(preset) if found.measure == name]
@@ -406,7 +449,10 @@ def conclusions(preset):
 
 
 def concluded(holds=0, reversed=0, undecided=0, **_):
-    """Return what tests with these verdicts say of a hypothesis together."""
+    """Return what all tests of a hypothesis say together, in words.
+
+    holds, reversed, undecided: how many tests have this verdict. Other verdicts do not count.
+    """
     if not holds + reversed:
         return "undecided"
     if undecided or (holds and reversed):
