@@ -11,7 +11,7 @@ from helpers.verdicts.rodner2016 import conclusions, noise, records
 N, DRAWS = 40, 10  # the first half of the pictures is right when clean
 BIRDS = {"squeezenet1_1": 2, "efficientnet_lite0": 2}  # networks and seeds
 SMALL = {"plain": 3, "vgg": 3, "resnet": 3}
-MISSING = None, "needs the birds (study)"
+MISSING = None, "needs the images of birds (preset study)"
 VERDICTS = {1: "reproduced", 0: "undecided", -1: "not reproduced"}
 
 
@@ -257,8 +257,8 @@ def test_every_pair_of_kinds_is_compared(monkeypatch, way):
     costs = {"intensity": 0.25 + 0.1 * way, "local_hue": 0.25, "rgb": 0.2, "hue": 0.15,
              "saturation": 0.15 - 0.1 * way}  # fmt: skip
     plant(monkeypatch, make=lambda *_: seen(at(**costs)))
-    places = {"intensity": "intensity beside hue of single pixels",
-              "saturation": "global hue beside saturation"}  # fmt: skip
+    places = {"intensity": "intensity minus hue of single pixels",
+              "saturation": "global hue minus saturation"}  # fmt: skip
     for identity, place in places.items():
         found = finding("rod-order", identity)
         assert found.estimate == pytest.approx(0.1 * way)  # not .15 to .3, of pairs further apart
@@ -266,7 +266,7 @@ def test_every_pair_of_kinds_is_compared(monkeypatch, way):
         assert found.at == place or way < 0  # where two pairs are equally wrong
     both = noise.costs_more("study", ["rgb", "local_hue"], ["hue", "saturation"])
     assert both.values.mean(0) == pytest.approx([0.05, 0.05 + 0.1 * way, 0.1, 0.1 + 0.1 * way])
-    assert both.names[1:3] == ("RGB beside saturation", "hue of single pixels beside global hue")
+    assert both.names[1:3] == ("RGB minus saturation", "hue of single pixels minus global hue")
 
 
 @pytest.mark.parametrize("way", VERDICTS)
@@ -442,7 +442,7 @@ def test_looks_at_one_network_are_put_together(gathered):
     assert list(found["squeezenet1_1", 0]) == ["noise_rgb", "noise_hue"]
     assert records.title("study", "birds") == "birds"
     note = records.note("study", "birds")
-    assert "40 test pictures, 10 draws" in note and "made up" in note
+    assert "40 test images, 10 draws for each" in note and "made up" in note
 
 
 def test_many_pictures_go_by_the_names_of_few(gathered):
@@ -473,4 +473,4 @@ def test_small_networks_are_parted_by_their_data(gathered):
 def test_no_records_are_no_group(gathered):
     gathered([])
     assert records.group("smoke", "birds") == MISSING
-    assert records.note("smoke", "birds") == "not run here: needs the birds (study)"
+    assert records.note("smoke", "birds") == f"not run here: {MISSING[1]}"

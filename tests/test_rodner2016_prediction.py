@@ -225,7 +225,7 @@ def test_networks_are_averaged_and_shown(plant):  # noqa: F811
     assert parts == pytest.approx([0.1, -0.3], abs=0.02)
 
 
-def test_every_kind_has_to_be_foretold(planted):
+def test_every_kind_has_to_be_predicted(planted):
     planted(one_each({(SMALL, 10): 0.95}))
     both = prediction.all_high("study")
     assert both.values.shape == (N, 3) and len(both.names) == 3

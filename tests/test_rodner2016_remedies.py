@@ -226,7 +226,7 @@ def test_dropout_needs_networks_of_both_kinds(plant):
     for given in ({"dropped": networks(cell())}, {"usual": networks(cell())}):
         plant(**given)
         assert remedies.dropout_gain("study", "rgb", 32)[:2] == (
-            None, "needs trainings of both kinds"
+            None, "needs trainings with and without dropout"
         )  # fmt: skip
         assert remedies.dropout_curves("study", "rgb")[0] == {}
 
@@ -405,16 +405,16 @@ def test_without_birds_figures_have_nothing_to_show(plant):
     gained = partial(remedies.gain, "smoke", remedies.SMALL)
     assert remedies.by_level(gained, "rgb")[0].shape == (0, 3)
     assert remedies.crossing(gained, "rgb") is None
-    assert remedies.note("smoke", "filtered") == "not run here: needs the birds (study)"
+    assert remedies.note("smoke", "filtered") == f"not run here: {records.BIRDS_NEEDED}"
 
 
 def test_notes_say_what_was_seen(plant):
     plant(filtered=filters(cell()), varied=deviations({}))
     assert remedies.note("study", "filtered") == (
-        "Preset study: squeezenet1_1, n = 2 seeds. planted. 200 test pictures, 10 draws of each."
+        "Preset study: squeezenet1_1, n = 2 seeds. planted. 200 test images, 10 draws for each."
     )
-    assert "squeezenet1_1. planted. 600 test pictures" in remedies.note("study", "varied")
+    assert "squeezenet1_1. planted. 600 test images" in remedies.note("study", "varied")
     other = {"predicted_rgb": {"n": 50, "draws": [10, 100]}}
     plant(foretold=[one | other for one in filters(cell())])
     found = remedies.note("study", "foretold", "predicted")
-    assert found.endswith("50 test pictures, 10 and 100 draws of each.")
+    assert found.endswith("50 test images, 10 and 100 draws for each.")

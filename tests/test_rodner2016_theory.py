@@ -143,7 +143,7 @@ def test_black_pixels_are_blackened_one_at_a_time():
 
 def test_limits_of_the_figure():
     """Slopes to four sides against draws, and black pixels against one after the other."""
-    images, net, _gradient, clean, labels = reach.foretold()
+    images, net, _gradient, clean, labels = reach.gradients()
     one, label, generator = images[:1], labels[:1], torch.Generator().manual_seed(0)
     drawn = sensitivity.empirical(net, one, label, "translation", 0.01, 1500, generator)
     assert_allclose(sensitivity.rms(drawn, clean[:1]) / 0.01, reach._kinked(0) ** 0.5, rtol=0.08)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from helpers.experiments import azulay2019
 from helpers.experiments.rodner2016 import HERE
 
-WANTED = (*azulay2019.FORETOLD, *azulay2019.PAIRS, "typicality")
+WANTED = (*azulay2019.PREDICTED, *azulay2019.PAIRS, "typicality")
 
 
 def moved(preset, seeds=None):

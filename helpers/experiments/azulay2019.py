@@ -18,7 +18,7 @@ HERE = ("study", "long")  # presets that use the pretrained networks at hand, `L
 TORUS = (("max", "circular"), ("aps", "circular"), ("none", "circular"), ("none", "zeros"))
 PAIRS = tuple(f"pairs_{protocol}" for protocol in PROTOCOLS)
 ALL_PAIRS = tuple(f"all_pairs_{protocol}" for protocol in PROTOCOLS)
-FORETOLD = tuple(f"foretold_{protocol}" for protocol in PROTOCOLS)
+PREDICTED = tuple(f"foretold_{protocol}" for protocol in PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _wide(preset, seed, sampling="max", augment="crop_flip"):
     is_plain = (sampling, augment) == ("max", "crop_flip")
     if _scale(preset).every:
         observers = (*ALL_PAIRS, "all_typicality", "correct")
-        read = ("all_readouts", *FORETOLD, *PAIRS, "typicality")
+        read = ("all_readouts", *PREDICTED, *PAIRS, "typicality")
     else:
         observers, read = (*PAIRS, "typicality"), ("readouts",)
     seen = (*observers, *(read * is_plain))

@@ -52,8 +52,8 @@ class Scale:
     seeds of the fine-tuned networks. side: px of their images, 0 where a preset has no such
     networks. tuning: epochs of fine-tuning, for each network. birds: the data set they are
     fine-tuned on. many: whether networks train until they stop improving, and are tested on all
-    images there are, see `robustness.noise`. The last field: for how many of the fine-tuned
-    networks we predict deviations.
+    images there are, see `robustness.noise`. predicted: how many of the fine-tuned networks have
+    their deviations predicted.
     """
 
     train: int | None
@@ -66,7 +66,7 @@ class Scale:
     tuning: tuple = ()
     birds: str = "birds"
     many: bool = False
-    foretold: int = 1
+    predicted: int = 1
 
 
 SCALES = {
@@ -74,9 +74,9 @@ SCALES = {
     "quick": Scale(1_000, 100, width=8, epochs=3, seeds=2),
     "study": Scale(10_000, 2_000, width=16, epochs=6, seeds=3, tuned=2, side=160, tuning=(8, 8)),
     "long": Scale(None, None, width=0, epochs=24, seeds=3, tuned=5, side=160, tuning=(20, 12),
-                  birds="birds_official", many=True, foretold=3),
+                  birds="birds_official", many=True, predicted=3),
     "paper": Scale(None, None, width=0, epochs=30, seeds=5, tuned=5, side=224,
-                   tuning=(30, 30, 30), birds="cub200", many=True, foretold=5),
+                   tuning=(30, 30, 30), birds="cub200", many=True, predicted=5),
 }  # fmt: skip
 
 
@@ -151,9 +151,9 @@ def varied(preset):
 def predicted(preset):
     """Return the first fine-tuned network with predicted and measured deviations (§4, Figure 6).
 
-    preset: a name in `presets.PRESETS`; its `Scale` says for how many seeds.
+    preset: a name in `presets.PRESETS`; `Scale.predicted` says for how many seeds.
     """
-    count = _scale(preset).foretold
+    count = _scale(preset).predicted
     looks = _seen(preset, PREDICTED)
     return [run for look in looks for run in _every(preset, (look,), first=True)[:count]]
 

@@ -122,7 +122,7 @@ def costs_more(preset, worse, milder, name="birds", level=LEVEL):
         costs = {kind: records.lost(found, kind, level) for kind in (*worse, *milder)}
         return [costs[bad] - costs[mild] for bad, mild in pairs]
 
-    names = tuple(f"{WORDS[bad]} beside {WORDS[mild]}" for bad, mild in pairs)
+    names = tuple(f"{WORDS[bad]} minus {WORDS[mild]}" for bad, mild in pairs)
     measure = records.of_trainings if name in records.SMALL else records.of_pictures
     return measure(*records.each(preset, name, more), names)
 
@@ -204,7 +204,7 @@ def matched(preset):
     found = evidence.of("rodner2016", "noisy", preset)
     clean, scale = records.group(preset, "colour")
     if scale != found.scale(data):
-        return None, f"needs both trainings at one scale, not {scale} and {found.scale(data)}"
+        return None, f"needs both trainings at the same scale, not {scale} and {found.scale(data)}"
     pairs = {}
     for row in found.last(found.rows(data)).itertuples():
         if (row.model, row.seed) not in clean:

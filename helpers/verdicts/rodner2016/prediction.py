@@ -33,7 +33,7 @@ def seen(preset, name="birds"):
     """
     found = evidence.of("rodner2016", GROUPS[name], preset)
     if found.frame.empty:
-        return None, "needs the birds (study)"
+        return None, records.BIRDS_NEEDED
     values = {
         (row.seed, records.plain(observer).removeprefix("predicted_")): what
         for row in found.last().itertuples()
@@ -222,9 +222,9 @@ def costs(preset, name="birds"):
             predicted, few = values(preset, kind, level, FEW, **how)
             _, many = values(preset, kind, level, MANY, **how)
             wide = spread(many, MANY)
-            foretold = attenuation(wide, FEW) / attenuation(wide, MANY)
+            expected = attenuation(wide, FEW) / attenuation(wide, MANY)
             found.append(
-                [wide, foretold, correlation(predicted, few) / correlation(predicted, many)]
+                [wide, expected, correlation(predicted, few) / correlation(predicted, many)]
             )
         means = dict(zip(("spread", "foretold", "measured"), np.mean(found, axis=0), strict=True))
         rows.append({"kind": kind, "level": level} | means)

@@ -26,7 +26,7 @@ def sample():
 
 
 @lru_cache(maxsize=1)
-def foretold():
+def gradients():
     """Return images (N, 3, 28, 28), the network, F, the clean outputs and their classes."""
     images = torch.from_numpy(sample().pixels).float()
     net = network(0, side=images.shape[-1], classes=10)
@@ -39,7 +39,7 @@ def ratios(kind, level):
     kind, level: of the degradation, from `LEVELS`. First come the roots of the second moments,
     about the clean output; then those of the variances.
     """
-    images, net, gradient, clean, labels = foretold()
+    images, net, gradient, clean, labels = gradients()
     generator = torch.Generator().manual_seed(0)
     drawn = sensitivity.empirical(net, images, labels, kind, level, DRAWS, generator)
     measured = torch.stack([sensitivity.rms(drawn, clean), sensitivity.deviation(drawn)])
@@ -53,7 +53,7 @@ def by_level(kind):
     kind: of degradation, a key of `LEVELS`.
     """
     found = np.stack([ratios(kind, level) for level in LEVELS[kind]], axis=-1)
-    return dict(zip(("about the clean output", "about the own mean"), found, strict=True))
+    return dict(zip(("about the clean output", "about the mean output"), found, strict=True))
 
 
 def limits():
@@ -62,7 +62,7 @@ def limits():
     We need no draws: for pepper noise we blacken each pixel or value by itself, and for
     translations we take the slopes in all four directions.
     """
-    images, _net, gradient, *_rest = foretold()
+    images, _net, gradient, *_rest = gradients()
     effect = -images.double() * gradient.double()
     score = sensitivity.predict("translation", 1, gradient, images)[0]
     rows = range(len(images))
@@ -74,7 +74,7 @@ def limits():
 
 
 def _changes(k, images):
-    _images, net, _gradient, clean, labels = foretold()
+    _images, net, _gradient, clean, labels = gradients()
     with torch.no_grad():
         logits = torch.cat([net(part) for part in images.split(CHUNK)])
     return sensitivity.read(logits, labels[k].expand(len(images))) - clean[k]
@@ -82,7 +82,7 @@ def _changes(k, images):
 
 def _singly(k, channels):
     """Return the root of the summed squares of changes by single black pixels, or values."""
-    image = foretold()[0][k]
+    image = gradients()[0][k]
     shape = (channels, *image.shape[1:])
     return _changes(k, image * (1 - torch.eye(prod(shape)).view(-1, *shape))).norm()
 
@@ -94,6 +94,6 @@ def _kinked(k, reach=1e-3):
     both axes, and (a - b)(c - d) / pi from the product of their mean shifts.
     """
     ways = reach * torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]], dtype=torch.float64)
-    image = foretold()[0][k].double().expand(4, -1, -1, -1)
+    image = gradients()[0][k].double().expand(4, -1, -1, -1)
     a, b, c, d = _changes(k, degrade.move(image, ways)) / ways.sum(1)
     return (a**2 + b**2 + c**2 + d**2) / 2 + (a - b) * (c - d) / torch.pi

@@ -24,6 +24,7 @@ GROUPS = {  # an experiment, and the data that it is on
     "colour": ("small-cifar10", "cifar10"),
     "garments": ("small-fashion_mnist", "fashion_mnist"),
 }
+BIRDS_NEEDED = "needs the images of birds (preset study)"
 SMALL = ("colour", "garments")  # groups of networks that were trained here from the start
 TITLES = {
     "squeezenet1_1": "SqueezeNet 1.1",
@@ -43,7 +44,7 @@ def group(preset, name):
     experiment, data = GROUPS[name]
     found = evidence.of("rodner2016", experiment, preset)
     if found.frame.empty:
-        return None, "needs the birds (study)"
+        return None, BIRDS_NEEDED
     seen = {}
     for row in found.last(found.rows(data) if name in SMALL else None).itertuples():
         if name not in SMALL and bool(row.arguments.get("dropout")) != (name == "dropout"):
@@ -64,7 +65,7 @@ def plain(observer):
 
 
 def note(preset, name):
-    """Return a line that says what the evidence of a group is.
+    """Return a line that describes the evidence of a group.
 
     preset, name: see the module.
     """
@@ -82,7 +83,7 @@ def note(preset, name):
         seeds = f"{len(known)} networks, n = {len(seen) // len(known)} seeds of each"
         line = f"Preset {scale}: {seeds}. {source.frame.source.iloc[0]}."
     draws = f"{shown['draws']} draw" + "s" * (shown["draws"] > 1)
-    return f"{line} {shown['n']:,} test pictures, {draws} of each at every level."
+    return f"{line} {shown['n']:,} test images, {draws} for each at every level."
 
 
 def title(preset, name):

@@ -22,7 +22,6 @@ NONE, SMALL, LARGE, CLOSING = "none", "gaussian 3", "gaussian 5", "closing 3"
 TITLES = {NONE: "no filter", SMALL: "Gaussian 3×3, σ = 0.5 px", LARGE: "Gaussian 5×5, σ = 1 px",
           CLOSING: "closing 3×3"}  # fmt: skip
 FILTERED = {"birds": "filtered", "colour": "foretold"}  # the experiments
-LACKS = "needs the birds (study)"
 STRONG = {"rgb": 32, "pepper": 0.08}
 MILD = {"rgb": 8, "pepper": 0.01}  # below the paper's crossings, 10 and .02 ...
 BEYOND = {"rgb": 16, "pepper": 0.04}  # ... and above
@@ -33,14 +32,14 @@ SCORE = "logit"  # the output of the network whose deviation Figure 5 shows
 
 
 def note(preset, experiment, look=""):
-    """Return a line that says what the evidence of an experiment of Sections 3 and 4 is.
+    """Return a line that describes the evidence of an experiment of Sections 3 and 4.
 
     preset: see the module. experiment: its name. look: prefix of the observers whose images and
     draws are counted.
     """
     found = evidence.of("rodner2016", experiment, preset)
     if found.frame.empty:
-        return f"not run here: {LACKS}"
+        return f"not run here: {records.BIRDS_NEEDED}"
     last = found.last()
     row = last.iloc[0]
     name = row.arguments.get("name")
@@ -52,7 +51,7 @@ def note(preset, experiment, look=""):
         shown = next(iter(shown.values()))
     counts = np.atleast_1d(shown["draws"]).tolist()
     draws = " and ".join(map(str, counts)) + (" draws" if max(counts) > 1 else " draw")
-    return f"{line} {shown['n']:,} test pictures, {draws} of each."
+    return f"{line} {shown['n']:,} test images, {draws} for each."
 
 
 @lru_cache(maxsize=8)
@@ -63,7 +62,7 @@ def filtered(preset, group="birds"):
     """
     found = evidence.of("rodner2016", FILTERED[group], preset)
     if found.frame.empty:
-        return None, LACKS
+        return None, records.BIRDS_NEEDED
     seen = {}
     for row in found.last().itertuples():
         for name, filters in ((records.plain(k), v) for k, v in row.observed.items()):
@@ -161,7 +160,7 @@ def dropout_gain(preset, kind, level, sign=1, beyond=0.0, over=records.of_traini
     dropped, scale = records.group(preset, "dropout")
     usual, _ = records.group(preset, "usual")
     if dropped is None or not set(dropped) & set(usual):
-        return over(None, scale if dropped is None else "needs trainings of both kinds")
+        return over(None, scale if dropped is None else "needs trainings with and without dropout")
     own = [records.right(seen, kind, level) - records.right(usual[key], kind, level)
            for key, seen in dropped.items() if key in usual]  # fmt: skip
     return over({"dropout": sign * np.array(own) - beyond}, scale)
@@ -196,7 +195,7 @@ def varied(preset, output=SCORE):
     """
     found = evidence.of("rodner2016", "varied", preset)
     if found.frame.empty:
-        return None, LACKS
+        return None, records.BIRDS_NEEDED
     (row,) = found.last().itertuples()
     seen = row.observed.get("scores") or row.observed["deviations"]
     if "outputs" in seen:
@@ -205,7 +204,7 @@ def varied(preset, output=SCORE):
     elif output == "probability":
         texts = {name: seen[name] for name in ("sd", "top")}
     else:
-        return None, f"needs the network's output, which the preset {found.preset} did not record"
+        return None, f"needs the network's output, missing from the records of {found.preset}"
     texts |= {name: seen[name] for name in ("hue", "contrast")}
     values = {name: robustness.read(text) for name, text in texts.items()}
     return values | {"right": metrics.bits(seen["right"], seen["n"])}, found.preset
