@@ -371,4 +371,4 @@ def test_drawn_pictures_are_read_where_there_are_some(monkeypatch):
     monkeypatch.setattr(embedded.evidence, "of", lambda *_: Evidence("long", frame, {}))
     values, sizes, scale = embedded.by_network("long", "scale")
     assert (sizes, scale) == ([60, 100], "long") and values["a"].tolist() == [0.3, 0.2]
-    assert "drawn pictures" in embedded.note("long")
+    assert "images drawn at random" in embedded.note("long")

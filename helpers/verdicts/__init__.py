@@ -46,8 +46,9 @@ def measure(identity, statement, preset):
     if "key" not in statement or measured.values is None:
         return measured
     values = measured.values.get(statement["key"])  # one of several printed numbers
-    scale = measured.scale if values is not None else f"{measured.scale} has no such network"
-    return measured._replace(values=values, scale=scale)
+    if values is None:
+        return claims.Measurement(None, f"no such network at the preset {measured.scale}")
+    return measured._replace(values=values)
 
 
 def finding(name, preset):

@@ -35,7 +35,7 @@ def needed():
 
 def missing():
     """Return why there is nothing to show."""
-    return f"not run here: {needed()}, or the pictures of study"
+    return f"not run here: {needed()}, or the images of the preset study"
 
 
 def p_values(found, kind, what):

@@ -56,13 +56,13 @@ def _of_sizes(observed, kind):
 
 
 def note(preset):
-    """Return a line that says what the evidence at a preset is."""
+    """Return a line that describes the evidence at a preset."""
     found = evidence.of("azulay2019", "embedded_sizes", preset)
     seen = next(seen for seen in found.frame.observed if _of_sizes(seen, "shift"))
     pairs = next(iter(_of_sizes(seen, "shift").values()))["n"]
-    which = "drawn pictures" if "drawn_sizes_black" in seen else "first pictures"
+    which = "images drawn at random" if "drawn_sizes_black" in seen else "the first images"
     source = found.frame.source.iloc[0]
-    return f"Preset {found.preset}: {pairs} pairs a size, of the {which}. {source}."
+    return f"Preset {found.preset}: {pairs} pairs for each size, of {which}. {source}."
 
 
 def falls(preset, kind):

@@ -92,7 +92,7 @@ def seen(preset):
 
 
 def note(preset):
-    """Return a line that says what the evidence at a preset is."""
+    """Return a line that describes the evidence at a preset."""
     table, scale = seen(preset)
     count = next(iter(next(iter(table.values())).values()))["n"]
     source = evidence.of("azulay2019", "protocols", preset).frame.source.iloc[0]
@@ -218,6 +218,6 @@ MEASURES = {
         **{name: partial(parameters_off, network=name) for name in KERAS},
         "depth": partial(layers_off, networks=("VGG16", "ResNet50")),
         "inception-depth": partial(layers_off, networks=("InceptionResNetV2",)),
-        "accuracy": lambda _: (None, "needs Keras's own weights, and ImageNet-1k"),
+        "accuracy": lambda _: (None, "needs Keras's weights and ImageNet-1k"),
     },
 }

@@ -138,7 +138,7 @@ def relu(signal, bias=0.0):
 
 def _divides(n, step):
     if step < 1 or n % step:
-        raise InputError("step", step, f"a divisor of the signal's {n} pixels")
+        raise InputError("step", step, f"use a divisor of the signal's {n} pixels")
 
 
 # The Definition and the sentence after it.
@@ -399,7 +399,7 @@ def tuning(name, n=SIDE):
     elif name == "broad":
         r = np.fft.ifft(np.maximum(0, 1 - 4 * abs(waves(n)) / n)).real
     else:
-        raise InputError("tuning", name, "exact, binomial or broad")
+        raise InputError("tuning", name, "use exact, binomial or broad")
     return r
 
 

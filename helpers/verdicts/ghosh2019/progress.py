@@ -322,7 +322,7 @@ def transition(preset, looks=4, name="figure3-mnist"):
         return LATER
     last, end = seen.orderness[..., -1], len(seen.steps) - 1
     chosen = np.linspace(peaks(seen, layer=-1), end, looks, axis=1).round().astype(int)
-    names = ("peak", "a third on", "two thirds on", "end")
+    names = ("peak", "a third of the way", "two thirds of the way", "end")
     return Measurement(np.take_along_axis(last, chosen, axis=1), seen.scale, 0.0, names)
 
 

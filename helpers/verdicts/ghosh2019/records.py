@@ -6,7 +6,7 @@ from helpers.claims import Measurement
 from helpers.evidence import of
 
 evidence = partial(of, "ghosh2019")
-LATER = Measurement(None, "the preset long")  # for what older records did not keep
+LATER = Measurement(None, "needs records of the preset long")  # for what older records did not keep
 
 
 def named(data, init="he_normal"):

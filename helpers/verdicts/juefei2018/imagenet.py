@@ -57,8 +57,8 @@ def draw():
     large = (picture for picture in opened if min(picture.size) >= SIDE)
     middles = [_middle(map_statistics.grey(picture)) for picture in islice(large, COUNT)]
     if len(middles) < COUNT:
-        needed = f"DATA_DIR/imagenet_sample needs {COUNT} pictures of at least {SIDE} px, *.jpg"
-        raise InputError("pictures", len(middles), needed)
+        needed = f"put {COUNT} *.jpg images of at least {SIDE} px into DATA_DIR/imagenet_sample"
+        raise InputError("images", len(middles), needed)
     return np.array_split(np.stack(middles), GROUPS)
 
 

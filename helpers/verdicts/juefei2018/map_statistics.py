@@ -70,7 +70,7 @@ def published():
 def _of_photographs(most):
     groups = photographs(most)
     says = f"{len(groups)} photographs, {sum(map(len, groups))} crops of {SIDE} px"
-    return measure(groups, says, "those of `helpers.photos`, cut from the middle outwards")
+    return measure(groups, says, "those of `helpers.photos`, cropped from the middle outwards")
 
 
 @lru_cache(maxsize=4)
@@ -233,6 +233,6 @@ def _whole(halves):
 def _read(path):
     record = records.read(path)
     if record is None:
-        remedy = "`python -m helpers.verdicts.juefei2018.imagenet` makes it"
+        remedy = "make it with `python -m helpers.verdicts.juefei2018.imagenet`"
         raise InputError("published statistics", path.name, f"it is missing or damaged; {remedy}")
     return unpack(record)

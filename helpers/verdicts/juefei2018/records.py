@@ -14,7 +14,7 @@ from helpers.experiments import juefei2018_folders as folders
 from helpers.verdicts import repeats
 
 evidence = partial(of, "juefei2018")
-LACKING = "runs that only the presets long and paper have"
+LACKING = "needs runs of the preset long or paper"
 
 
 def cells(names, preset, cell, best=False, metric="test_accuracy"):
