@@ -21,7 +21,7 @@ KINDS = tuple(robustness.LEVELS)
 LEVELS = robustness.LEVELS | {"pepper_pixels": robustness.LEVELS["pepper"]}
 CHUNK = 25  # degraded frames in memory at a time
 BACKWARD = 5  # images per backward pass, which keeps the output of every layer
-COLUMNS = ["picture", "label", "top", "changed", "change", "deviation", "foretold"]  # of a file
+COLUMNS = ["picture", "label", "top", "changed", "change", "deviation", "predicted"]  # of a file
 CODE = (degrade, natural, sensitivity, shift)  # the modules that decide the answer, with this one
 
 
@@ -63,7 +63,7 @@ def table(frame):
         "p_Δ (%)": questions.percent(frame, "changed"),
         "change (points)": questions.percent(frame, "change"),
         "deviation (points)": points("deviation"),
-        "foretold (points)": points("foretold"),
+        "predicted (points)": points("predicted"),
         "r": ["" if np.isnan(r) else f"{r:.2f}" for r in frame.r],
     })  # fmt: skip
 
@@ -72,7 +72,7 @@ def note(frame):
     """Return a line with what is the same in all rows of `frame`, the result of `Study.answer`."""
     draws = frame.draws.max()  # a flip has one
     confidence = f"{100 * frame.confidence[0]:.1f} %"
-    return f"pictures: {frame.pictures[0]}, draws of each: {draws}, confidence: {confidence}"
+    return f"images: {frame.pictures[0]}, draws per image: {draws}, confidence: {confidence}"
 
 
 def written(kind, level):
@@ -135,18 +135,18 @@ class Study(questions.Question):
 
         changed is p_Delta of the paper's Section 2, change the mean change of the probability of
         the clean image's top class, both with intervals over images. deviation is the standard
-        deviation of this probability over an image's draws, and the next column is its prediction
-        by one backward pass (Section 4), both means over images, NaN where there is none; r is
-        their correlation. confidence: the mean probability of the clean top class.
+        deviation of this probability over an image's draws, and predicted is its prediction by one
+        backward pass (Section 4), both means over images, NaN where there is none; r is their
+        correlation. confidence: the mean probability of the clean top class.
         """
         lines = self.lines(part)
         found = {"kind": part[0], "level": part[1], "pictures": len(lines),
                  "draws": self._drawn(part[0])}  # fmt: skip
         found |= questions.ends("changed", share(lines.changed.to_numpy()))
         found |= questions.ends("change", questions.mean(lines.change, least=-1.0))
-        means = {name: lines[name].mean() for name in ("deviation", "foretold")}
+        means = {name: lines[name].mean() for name in ("deviation", "predicted")}
         enough = len(lines) > 2  # two points always lie on a line
-        r = lines.deviation.corr(lines.foretold) if enough else np.nan
+        r = lines.deviation.corr(lines.predicted) if enough else np.nan
         return found | means | {"r": r, "confidence": lines.top.mean()} | self.origin()
 
     def by_picture(self):
@@ -195,7 +195,7 @@ class Study(questions.Question):
         return Example(*part, self.names[number], pair, said, float(line.changed))
 
     def _measured(self, part):
-        label, top, foretold = self._clean
+        label, top, predicted = self._clean
         rows = []
         for number, frame in enumerate(self._frames):
             scores = torch.cat([scores for _, scores in self._draws(part, frame, number)])
@@ -207,7 +207,7 @@ class Study(questions.Question):
                 "changed": float((scores.argmax(1) != label[number]).double().mean()),
                 "change": float((outputs - top[number]).mean()),
                 "deviation": float(outputs.std()) if len(outputs) > 1 else np.nan,
-                "foretold": float(foretold[part][number]) if part in foretold else np.nan,
+                "predicted": float(predicted[part][number]) if part in predicted else np.nan,
             })  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -233,8 +233,8 @@ class Study(questions.Question):
             gradient, top, label = self._gradients(images)
             variances = (sensitivity.predict(*part, gradient, images)[1] for part in known)
             rows.append((label, top, *(variance.sqrt() for variance in variances)))
-        labels, tops, *foretold = (torch.cat(values) for values in zip(*rows, strict=True))
-        return labels, tops, dict(zip(known, foretold, strict=True))
+        labels, tops, *predicted = (torch.cat(values) for values in zip(*rows, strict=True))
+        return labels, tops, dict(zip(known, predicted, strict=True))
 
     def _gradients(self, images):
         """Return the result of `sensitivity.gradients`, NaN where the network has no gradient."""

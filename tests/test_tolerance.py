@@ -67,16 +67,16 @@ def test_what_is_planted_is_found(networks, greys):
     assert (row.pictures, row.draws) == (3, 200)
 
 
-def test_faint_noise_deviates_as_foretold(networks, greys):
+def test_faint_noise_deviates_as_predicted(networks, greys):
     """The slope of the probability is p (1 - p) times that of the logit, and only red counts."""
     lines = ask(networks["Pixel"], greys, levels=0.5, draws=200).by_picture()
     slope = STEEP * lines.top * (1 - lines.top)
-    assert np.allclose(lines.foretold, 0.5 * slope, rtol=1e-4)
-    assert np.allclose(lines.deviation, lines.foretold, rtol=4 / (2 * 199) ** 0.5)
+    assert np.allclose(lines.predicted, 0.5 * slope, rtol=1e-4)
+    assert np.allclose(lines.deviation, lines.predicted, rtol=4 / (2 * 199) ** 0.5)
     pepper = ask(networks["Pixel"], greys, kinds="pepper", levels=0.2, draws=1).by_picture()
-    assert np.allclose(pepper.foretold, (0.2 * 0.8) ** 0.5 * slope * pepper.picture.map(LEVEL))
+    assert np.allclose(pepper.predicted, (0.2 * 0.8) ** 0.5 * slope * pepper.picture.map(LEVEL))
     row = ask(networks["Pixel"], greys, kinds="rgb,hue", levels=0.5, draws=30).answer()
-    assert row.r[0] > 0.9 and row.foretold.isna().tolist() == [False, True]
+    assert row.r[0] > 0.9 and row.predicted.isna().tolist() == [False, True]
 
 
 def test_a_deaf_network_has_no_gradient_and_a_true_interval(networks, greys):
@@ -84,12 +84,13 @@ def test_a_deaf_network_has_no_gradient_and_a_true_interval(networks, greys):
     found = ask(networks["Deaf"], greys, kinds="rgb,left_right").answer()
     assert not found.changed.any() and not found.change.any()
     assert np.allclose(found.changed_high, 1 - 0.025 ** (1 / 3))
-    assert found.foretold.isna().all() and found.deviation[0] == 0
+    assert found.predicted.isna().all() and found.deviation[0] == 0
     shown = tolerance.table(found)
-    assert shown["foretold (points)"].tolist() == ["", ""] and shown.level.tolist() == ["σ = 8", ""]
+    assert shown["predicted (points)"].tolist() == ["", ""]
+    assert shown.level.tolist() == ["σ = 8", ""]
     assert found.draws.tolist() == [4, 1]  # nothing of a flip is random
     certain = f"{100 * found.confidence[0]:.1f} %"
-    assert tolerance.note(found) == f"pictures: 3, draws of each: 4, confidence: {certain}"
+    assert tolerance.note(found) == f"images: 3, draws per image: 4, confidence: {certain}"
     assert shown["p_Δ (%)"][0] == "0.0 [0.0, 70.8]"
 
 
@@ -196,7 +197,7 @@ def test_an_interrupted_command_goes_on(networks, greys, monkeypatch, capsys):
 
     monkeypatch.setattr(degrade, "draw", draw)
     assert command.main(words) == 130
-    assert capsys.readouterr().err.endswith("the same command goes on\n")
+    assert capsys.readouterr().err.endswith("the same command resumes\n")
     assert command.main(words) == 0
     assert measured == ["rgb"] * 3 + ["hue"] + ["hue"] * 3
     seen = capsys.readouterr()
@@ -220,7 +221,7 @@ def test_a_damaged_file_is_measured_again(networks, greys):
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     (
-        ("pictures", "nowhere", "use a folder that has pictures"),
+        ("pictures", "nowhere", "use a folder with images"),
         ("network", "resnet5000", "network: 'resnet5000'"),
         ("network", "gone.pt", "gone.pt"),
         ("kinds", "rgb,fog", "kinds: 'fog' is not allowed; use one of rgb"),
@@ -249,7 +250,7 @@ def test_bad_input_is_status_2_and_one_line(field, value, said, networks, greys,
 def test_what_cannot_be_measured_is_one_line(networks, greys):
     with pytest.raises(InputError) as error:
         ask(networks["Broken"], greys).answer()
-    one_line(error, "Broken.pt", "not a number")
+    one_line(error, "Broken.pt", "finite numbers")
     (greys / "d.jpg").write_text("no photograph")
     with pytest.raises(InputError) as error:
         ask(networks["Pixel"], greys).answer()
