@@ -28,50 +28,79 @@ def main(arguments=None):
     """
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train what has no record yet")
-    train.add_argument("--paper", help="its key; default: every paper that has experiments")
-    train.add_argument("--experiment", help="one of the paper's; default: all, the decisive first")
-    train.add_argument("--plan", action="store_true", help="train what `plan` names, and publish")
-    train.add_argument("--hours", help="with --plan: start no run after this time")
-    planned = commands.add_parser("plan", help="print what each undecided statement needs")
-    planned.add_argument("--paper", help="its key; default: all")
+    train = commands.add_parser("train", help="train the runs that have no record yet")
+    train.add_argument("--paper", help="key of a paper; default: every paper with experiments")
+    train.add_argument(
+        "--experiment", help="experiment of the paper; default: all, the decisive ones first"
+    )
+    train.add_argument("--plan", action="store_true", help="train and publish the runs of the plan")
+    train.add_argument("--hours", help="with --plan: start no run after this many hours")
+    planned = commands.add_parser("plan", help="print the trainings that undecided statements need")
+    planned.add_argument("--paper", help="key of a paper; default: all papers")
     planned.set_defaults(action=_plan, workers=None)
-    check = commands.add_parser("live", help="train one decisive comparison of each paper, and say")
+    check = commands.add_parser(
+        "live", help="train one decisive comparison per paper, print its result"
+    )
     large = commands.add_parser("train-folder", help="train on DATA_DIR/imagenet/{train,val}")
     large.add_argument("--experiment", required=True, help=", ".join(folders.FOLDER_GRIDS))
     detect = commands.add_parser("detect", help="train detectors on DATA_DIR/VOCdevkit/VOC2007")
-    detect.add_argument("--fit", default="tile", help=f"of masks to pictures: {', '.join(FITS)}")
+    detect.add_argument(
+        "--fit", default="tile", help=f"how masks fit the images: {', '.join(FITS)}"
+    )
     detect.add_argument("--scratch", action="store_true", help="start from untrained networks")
     for command, action in ((train, _train), (large, _train_folder), (detect, _detect)):
         command.add_argument("--preset", default="quick")
         command.add_argument("--publish", action="store_true", help="write to results/<preset>")
         command.set_defaults(action=action, workers=None)
     for command in (train, large):
-        command.add_argument("--seconds", type=float, help="start no run after this time")
+        command.add_argument("--seconds", type=float, help="start no run after this many seconds")
     measure = commands.add_parser("gate", help="measure which networks may train in bfloat16")
-    measure.add_argument("--families", help="as vgg,pnn; default: all")
+    measure.add_argument("--families", help="such as vgg,pnn; default: all")
     measure.set_defaults(action=_gate)
-    stable = commands.add_parser("stability", help="measure how shift-stable a network is")
-    stable.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
-    stable.add_argument("--pictures", default="photographs", help="folder; default: ten of ours")
+    stable = commands.add_parser(
+        "stability", help="measure how much small shifts change predictions"
+    )
+    stable.add_argument(
+        "--network", required=True, help="name, TorchScript file or architecture:file"
+    )
+    stable.add_argument(
+        "--pictures",
+        default="photographs",
+        help="folder of images; default: ten of our photographs",
+    )
     stable.add_argument("--protocols", default="crop,black,inpainted,scale")
-    stable.add_argument("--sizes", default="100", help="px of embedded pictures, as 60,100")
-    stable.add_argument("--count", type=_number, help="pairs; default: one of each picture")
-    stable.add_argument("--seed", type=_number, default=0, help="of pictures and places")
+    stable.add_argument(
+        "--sizes", default="100", help="of the embedded image in px, such as 60,100"
+    )
+    stable.add_argument("--count", type=_number, help="number of pairs; default: one per image")
+    stable.add_argument("--seed", type=_number, default=0, help="for drawing images and positions")
     stable.set_defaults(action=_stability, workers=None)
-    noise = commands.add_parser("noise", help="measure how noise-sensitive a network is")
-    noise.add_argument("--network", required=True, help="name, TorchScript or architecture:file")
-    noise.add_argument("--pictures", help="folder; default: ten photographs of ours")
+    noise = commands.add_parser("noise", help="measure how much noise changes predictions")
+    noise.add_argument(
+        "--network", required=True, help="name, TorchScript file or architecture:file"
+    )
+    noise.add_argument("--pictures", help="folder of images; default: ten of our photographs")
     noise.add_argument("--kinds", help=f"default: {','.join(robustness.LEVELS)}")
-    noise.add_argument("--levels", help="of every kind, as 2,4,8; default: the book's of each")
-    noise.add_argument("--draws", type=_number, help="of noise for each picture; default: 10")
-    noise.add_argument("--count", type=_number, help="pictures; default: all")
-    noise.add_argument("--seed", type=_number, help="of pictures and noise; default: 0")
+    noise.add_argument(
+        "--levels",
+        help="noise levels of every kind, such as 2,4,8; default: the book's for each kind",
+    )
+    noise.add_argument("--draws", type=_number, help="draws of noise per image; default: 10")
+    noise.add_argument("--count", type=_number, help="number of images; default: all")
+    noise.add_argument("--seed", type=_number, help="for drawing images and noise; default: 0")
     noise.set_defaults(action=_noise, workers=None)
-    check.add_argument("--preset", default="quick", help="smoke for the smallest; else the same")
+    check.add_argument(
+        "--preset",
+        default="quick",
+        help="smoke for the smallest check; all others train the same one",
+    )
     check.set_defaults(action=_live)
     for command in (train, measure, check):
-        command.add_argument("--workers", type=int, help="processes; default: one a core or GPU")
+        command.add_argument(
+            "--workers",
+            type=int,
+            help="number of processes; default: one per core, or one on a GPU",
+        )
     options = parser.parse_args(arguments)
     try:
         if options.workers is not None and options.workers < 1:
@@ -81,7 +110,7 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: finished runs are kept, the same command goes on", file=sys.stderr)
+        print("interrupted: finished runs are kept; the same command resumes", file=sys.stderr)
         return 130
     return 0
 
@@ -105,11 +134,11 @@ def _train_plan(options):
 
     for name in ("experiment", "seconds"):
         if getattr(options, name) is not None:
-            raise InputError(name, getattr(options, name), "it does not go with --plan")
+            raise InputError(name, getattr(options, name), "use it without --plan")
     frozen.check_commit()
     hours = math.inf if options.hours is None else _positive("hours", options.hours)
     left = plan.carry_out(hours, options.workers, papers=_papers(options))
-    print("the plan is carried out" if not left else f"{left} runs of the plan are left")
+    print("the plan is complete" if not left else f"{left} runs of the plan are left")
 
 
 def _papers(options):
@@ -123,9 +152,9 @@ def _train(options):
     if options.plan:
         return _train_plan(options)
     if options.hours is not None:
-        raise InputError("hours", options.hours, "it goes with --plan; --seconds does without")
+        raise InputError("hours", options.hours, "use it with --plan; without, use --seconds")
     if options.experiment and not options.paper:
-        raise InputError("experiment", options.experiment, "name its --paper too")
+        raise InputError("experiment", options.experiment, "use --paper with it")
     papers = [options.paper] if options.paper else list(experiments.PAPERS)
     named = [options.experiment] if options.experiment else []
     every = [

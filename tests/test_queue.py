@@ -197,7 +197,7 @@ def test_kill_9_and_ctrl_c_cost_the_runs_in_progress_and_no_more(folders, monkey
     assert process.returncode == 130
     lines = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()]
     said = [line for line in lines if "run/s" not in line and "s/run" not in line]  # not the bar
-    assert said == ["interrupted: finished runs are kept, the same command goes on"]
+    assert said == ["interrupted: finished runs are kept; the same command resumes"]
     assert not seconds_later(children)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert len(done) < len(record_files()) < RUNS
@@ -225,7 +225,7 @@ def test_ctrl_c_is_one_line_and_keeps_what_was_done(monkeypatch, tiny_run, capsy
         capsys.readouterr()
         .err.rstrip()
         .splitlines()[-1]
-        .endswith("interrupted: finished runs are kept, the same command goes on")
+        .endswith("interrupted: finished runs are kept; the same command resumes")
     )
     assert len(record_files()) == after
     assert command.main(line) == 0

@@ -121,7 +121,7 @@ def test_an_interrupted_command_goes_on(networks, lines, monkeypatch, capsys):
 
     monkeypatch.setattr(shift, "frames", frames)
     assert command.main(words) == 130
-    assert capsys.readouterr().err.endswith("the same command goes on\n")
+    assert capsys.readouterr().err.endswith("the same command resumes\n")
     assert command.main(words) == 0
     assert measured == ["black"] * 3 + ["crop"] + ["crop"] * 3
     said = capsys.readouterr().out.splitlines()
@@ -160,7 +160,7 @@ def test_intervals_at_the_ends():
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     (
-        ("pictures", "nowhere", "use a folder that has pictures"),
+        ("pictures", "nowhere", "use a folder with images"),
         ("network", "resnet5000", "network: 'resnet5000'"),
         ("network", "gone.pt", "gone.pt"),
         ("protocols", "crop,shake", "protocols: 'shake' is not allowed; use one of crop"),
@@ -185,7 +185,7 @@ def test_bad_input_is_status_2_and_one_line(field, value, said, networks, lines,
 def test_what_cannot_be_measured_is_one_line(networks, lines):
     with pytest.raises(InputError) as error:
         ask(networks["Broken"], lines)
-    one_line(error, "Broken.pt", "not a number")
+    one_line(error, "Broken.pt", "finite numbers")
     (lines / "d.jpg").write_text("no photograph")
     with pytest.raises(InputError) as error:
         ask(networks["Rows"], lines)
