@@ -34,9 +34,9 @@ def main(arguments=None):
     input.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=0.7, help="time of one measurement")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each side")
-    parser.add_argument("--batch", type=int, help="images a step; default: the book's")
+    parser.add_argument("--seconds", type=float, default=0.7, help="length of one measurement")
+    parser.add_argument("--pairs", type=int, default=5, help="number of measurements of each side")
+    parser.add_argument("--batch", type=int, help="images per step; default: as in the book")
     options = parser.parse_args(arguments)
     try:
         if not options.seconds > 0:
@@ -79,7 +79,7 @@ def _everything(about, options):
         pairs = processes.two_against_one(loop, options.seconds, options.pairs)
         two, one = (batch * median(side) for side in zip(*pairs, strict=True))
         yield Ratio(f"two processes / one, {case.name}", tuple(a / b for a, b in pairs), 1.7,
-                    f"{two:,.0f} and {one:,.0f} images/s on the wall")  # fmt: skip
+                    f"{two:,.0f} and {one:,.0f} images/s by the wall clock")  # fmt: skip
     yield from _levers(options)
     yield _permutation(options)
     yield from _orderness(options)
@@ -192,7 +192,7 @@ def _head(about, options, hours):
         f"{options.pairs} pairs of {options.seconds:g} s\n"
         f"core-hours of the preset {plan.PRESET} by network: {spent}; together "
         f"{sum(hours.values()):.0f}\n"
-        f"{'':56}{'goal':>7}{'seen':>7}  {'least-most':<13} the two sides"
+        f"{'':56}{'goal':>7}{'ratio':>7}  {'range':<13} the two sides"
     )
 
 
