@@ -85,7 +85,9 @@ def test_a_cell_that_hangs_is_stopped(run, words, reason):
 def test_an_unknown_parameter_is_one_line(run):
     status, said, out = run("1", words=("-p", "presett", "quick"))
     assert status == 2 and not out.exists()
-    assert said == "parameter: 'presett' is not allowed; in.ipynb has: preset, limit"
+    assert (
+        said == "parameter: 'presett' is not allowed; the parameters of in.ipynb are: preset, limit"
+    )
 
 
 def test_a_missing_and_a_broken_notebook_are_one_line(tmp_path, capsys):
@@ -118,8 +120,8 @@ def test_a_killed_run_leaves_no_output(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"end_time": None}, "did not reach its end"),
-        ({"exception": True}, "did not reach its end"),
+        ({"end_time": None}, "did not finish"),
+        ({"exception": True}, "did not finish"),
         ({}, "cell 1 is pending"),
     ],
 )

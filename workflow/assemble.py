@@ -60,7 +60,7 @@ def checked_notebook(path):
         raise BookError(f"{path} is missing: execute the notebook first")
     content = path.read_bytes()
     if found := outputs.problems(json.loads(content)):
-        raise BookError(f"{path} may not enter the book: " + "; ".join(found[:5]))
+        raise BookError(f"{path} cannot go into the book: " + "; ".join(found[:5]))
     return content
 
 
@@ -156,7 +156,9 @@ def main(words=None):
     words: list of arguments, None for those of the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--executed", type=Path, required=True, help="folder of the notebooks")
+    parser.add_argument(
+        "--executed", type=Path, required=True, help="folder of the executed notebooks"
+    )
     options = parser.parse_args(words)
     try:
         print(make(ROOT, options.executed.resolve(), paths.build()))

@@ -173,7 +173,7 @@ def check(options):
     try:
         whole("CORES", int(options.cores), 1)
     except ValueError as error:
-        raise InputError("CORES", options.cores, "use a whole number from 1") from error
+        raise InputError("CORES", options.cores, "use a whole number of at least 1") from error
 
 
 def command(options):
@@ -220,7 +220,7 @@ def main(words=None):
     words: list of arguments, None for those of the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default="build", help="folder for everything generated")
+    parser.add_argument("--build", default="build", help="folder for all generated files")
     parser.add_argument("--preset", default="quick", help=", ".join(presets.PRESETS))
     parser.add_argument("--live", default="check", help="check, or all: train every experiment")
     parser.add_argument("--cores", default=str(os.cpu_count() or 1))

@@ -66,16 +66,16 @@ def check(source, parameters):
     parameter that it does not have.
     """
     if not source.is_file():
-        raise InputError("notebook", str(source), "name a file that exists")
+        raise InputError("notebook", str(source), "use a file that exists")
     try:
         notebook = nbformat.read(source, as_version=4)
     except (ValueError, nbformat.reader.NotJSONError) as error:
-        raise InputError("notebook", str(source), "it is not a notebook") from error
+        raise InputError("notebook", str(source), "use a Jupyter notebook") from error
     known = declared_parameters(notebook)
     for name in parameters:
         if name not in known:
             allowed = ", ".join(known) or "none"
-            raise InputError("parameter", name, f"{source.name} has: {allowed}")
+            raise InputError("parameter", name, f"the parameters of {source.name} are: {allowed}")
     return known | parameters
 
 
@@ -90,11 +90,11 @@ def problem(path):
         return "the executed notebook is not valid JSON"
     marks = notebook["metadata"].get("papermill", {})
     if marks.get("exception") or not marks.get("end_time"):
-        return "the run did not reach its end"
+        return "the run did not finish"
     for number, cell in enumerate(notebook["cells"], 1):
         status = cell["metadata"].get("papermill", {}).get("status")
         if cell["cell_type"] == "code" and status != "completed":
-            return f"cell {number} is {status or 'not marked'}, not completed"
+            return f"cell {number} is {status or 'unmarked'}, not completed"
     return None
 
 
@@ -226,8 +226,8 @@ def main(words=None, **client):
     parser.add_argument("notebook", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    parser.add_argument("--cell-timeout", type=int, default=7200, help="seconds a cell may take")
-    parser.add_argument("--timeout", type=int, default=86400, help="seconds in all")
+    parser.add_argument("--cell-timeout", type=int, default=7200, help="most seconds for one cell")
+    parser.add_argument("--timeout", type=int, default=86400, help="most seconds for the notebook")
     options = parser.parse_args(words)
     parameters = {name: parse_value(value) for name, value in options.p}
 

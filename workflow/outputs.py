@@ -50,7 +50,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data):
         """Check text: only that of a style sheet (`data`) can fetch anything."""
         if self.cdata_elem == "style" and FETCHES.search(data):
-            self.found.append("a style sheet that fetches another")
+            self.found.append("a style sheet that loads another file")
 
 
 def unsafe_html(text):

@@ -119,7 +119,7 @@ def ask(words):
         try:
             status = connection.recv()
         except EOFError:
-            print(f"{words[0]}: the server of notebooks ended", file=sys.stderr)
+            print(f"{words[0]}: the notebook server stopped", file=sys.stderr)
             return 1
     return status if status >= 0 else 128 - status  # ended by a signal
 
