@@ -28,12 +28,12 @@ SHARED = (
     "open",
     "after",
 )  # fields that a row's statements share
-AUDIT = "its rule, with the resolution, is from the audit of November 2026, which had seen them."
+AUDIT = "the audit of November 2026 set its rule and resolution after seeing them."
 AFTER = {
     "rule": f"The statement is older than its records; {AUDIT}",
     "during": f"The statement was written while its records were being made; {AUDIT}",
     "later": f"The statement was written after its records; {AUDIT}",
-    "reworded": f"The statement was put in other words after its records; {AUDIT}",
+    "reworded": f"The statement was reworded after its records; {AUDIT}",
 }
 
 
@@ -191,7 +191,7 @@ def row(identity):
         for candidate in paper(key)["rows"]:
             if candidate["id"] == identity:
                 return key, candidate
-    raise InputError("row", identity, "use an id from claims/*.yml")
+    raise InputError("row", identity, "use the id of a row in claims/*.yml")
 
 
 def statements(identity):
@@ -237,9 +237,9 @@ def judge(statement, measurement, first=None, grade=""):
     if scale.startswith("smoke"):
         found = rules.Answer("undecided", "", "a smoke run tests the code, not the claim")
     elif np.size(values) == 0:
-        found = rules.Answer("undecided", "", "nothing is left that can be compared", n=0)
+        found = rules.Answer("undecided", "", "there is nothing left to compare", n=0)
     elif needs_paper and scale != "paper":
-        why = f"compared at the preset paper only; this is {scale}"
+        why = f"compared only at the preset paper; this is {scale}"
         shown = rules.interval(values, **how) if np.ndim(values) == 1 else ()
         found = rules.Answer("not run", "", why, *shown, n=len(values))
     else:

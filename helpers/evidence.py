@@ -145,7 +145,7 @@ def _made(experiment, preset, missing):
     if _looking:
         found = [runs.find_published(run) for run in wanted]
         if not all(found):
-            raise MissingError(f"{found.count(None)} runs of the preset {preset} are not there")
+            raise MissingError(f"{found.count(None)} runs of the preset {preset} have no record")
     else:
         found = queue.results(wanted)
     return _evidence(experiment, preset, wanted, found, missing)

@@ -142,7 +142,7 @@ CHECKS = {
         "pnn-table3/noise-adam",
         {level: _noise_layers(level) for level in (0.0, 0.1)},
         _gained,
-        "noise of level 0.1 changes the accuracy of a perturbative network by {gain:+.1f} points, "
+        "noise level 0.1 changes the accuracy of a perturbative network by {gain:+.1f} points, "
         "compared with the same network at level 0",
         "a change of {figure} points",
     ),
@@ -150,7 +150,7 @@ CHECKS = {
         "so-fig1/reduced-mnist",
         {swaps: _swapped(swaps) for swaps in (0, 30)},
         _fall,
-        "30 swaps of blocks lower the orderness of the images, at the scale of the blocks, by "
+        "30 block swaps lower the orderness of the images, at the scale of the blocks, by "
         "{fall:.3f}, from {before:.3f} to {after:z.3f}",
         "they lower it by {figure}",
     ),
@@ -158,8 +158,9 @@ CHECKS = {
         "aw-fig9-mid/helps",
         {kind: _subsampling(kind) for kind in ("max", "bin5")},
         _helped,
-        "when the embedded picture moves by one pixel, a plain network changes {max:.1f} % of its "
-        "answers and one that blurs before it subsamples {bin5:.1f} %, {fewer:.1f} points fewer",
+        "when the embedded image moves by one pixel, a plain network changes {max:.1f} % of its "
+        "predictions and one that blurs before it subsamples {bin5:.1f} %, {fewer:.1f} points "
+        "fewer",
         "{figure} points fewer",
     ),
     "rodner2016": Check(
@@ -169,10 +170,10 @@ CHECKS = {
             "noisy": _noisy(rodner2016.TRAINED_ON, "correct"),
         },
         _matched,
-        "on images with noise of sigma = 16, a network trained on such images is right "
-        "{noisy:.1f} % of the time and one trained on clean images {clean:.1f} %, a gain of "
+        "on images with noise of sigma = 16, a network trained on such images reaches an accuracy "
+        "of {noisy:.1f} % and one trained on clean images {clean:.1f} %, a gain of "
         "{gain:.1f} points",
-        "a gain of {figure} points, the mean of three kinds of networks",
+        "a gain of {figure} points, the mean over three kinds of networks",
     ),
 }
 

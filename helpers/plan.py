@@ -38,9 +38,9 @@ FIRST = paths.CLAIMS / "first.yml"
 PRESET = "long"  # the scale that the plan extends
 MOST = 200  # seeds; a statement that needs more is out of reach
 JUDGED = ("order", "same", "trend")
-REACHED = "it has the seeds that it needs: undecided stands"
-NOTHING = "no seed is left that can be compared"
-ALONE = "its test images alone leave the interval wider than the resolution"
+REACHED = "it has the seeds that it needs and stays undecided"
+NOTHING = "no seed is left to compare"
+ALONE = "its test images alone make the interval wider than the resolution"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _need(paper, row, statement, preset):
     if statement["repeats"] != "trainings" or not all(
         experiments.takes_seeds(_grid(part)) for part in parts
     ):
-        return need(None, f"its repeats are {finding.repeats}, and there are no more of them")
+        return need(None, f"its repeats are {finding.repeats}, and no more exist")
     pairs = grades.frames(statement, paper, scale)
     measured = verdicts.measure(row, statement, scale)
     values = np.asarray(measured.values, float)
@@ -304,7 +304,7 @@ def table(found, plan):
     for number, step in enumerate(plan, 1):
         total += step.hours
         lines.append(
-            f"{number:3}  {_title(step)} (sum {total:.1f}), {step.value:.2g} statements an hour"
+            f"{number:3}  {_title(step)} (total {total:.1f}), {step.value:.2g} statements per hour"
         )
         for name in step.decides:
             need = by_name[name]

@@ -25,7 +25,7 @@ def read(path):
         return None
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         return _damaged(path, error)
-    return record if found == digest(record) else _damaged(path, "its digest does not fit")
+    return record if found == digest(record) else _damaged(path, "its digest does not match")
 
 
 def read_any(candidates):
@@ -40,5 +40,5 @@ def digest(record):
 
 
 def _damaged(path, cause):
-    print(f"record {path}: damaged ({cause}); the run will be made again", file=sys.stderr)
+    print(f"record {path}: damaged ({cause}); the run will be repeated", file=sys.stderr)
     return None

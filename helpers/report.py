@@ -196,7 +196,7 @@ def why_not(entry):
     entry: the row, a dict from `claims.row`.
     """
     missing = [f"needs {', '.join(entry['needs'])}"] if "needs" in entry else []
-    missing += [f"lost from our copy of the text: {entry['lost']}"] if "lost" in entry else []
+    missing += [f"missing from our copy of the text: {entry['lost']}"] if "lost" in entry else []
     return escape("; ".join(missing)) or "–"
 
 

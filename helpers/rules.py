@@ -174,7 +174,7 @@ def trend(series, resolution, first=None, floor=0.0, shared=None):
         return replace(found, overall=(found.estimate, found.low, found.high))
     overall = interval(ends, CONFIDENCE, *last)
     if n == 1:
-        return Answer("undecided", "undecided", "one repeat shows no trend", *overall, 1)
+        return Answer("undecided", "undecided", "one repeat cannot show a trend", *overall, 1)
     steps = (series[:, :-1] - series[:, 1:]).T
     how = (first, floors, common)
     usual = _intervals(steps, CONFIDENCE, *how)
@@ -210,13 +210,13 @@ def number(values, printed, tolerance, first=None, floor=0.0, shared=None):
     mean, low, high = interval(values, CONFIDENCE, first, floor, shared)
     about, n = f"the paper's figure is {printed:g}", len(values)
     if low > printed + tolerance or high < printed - tolerance:
-        why = f"{about}, and the interval lies beyond ±{tolerance:g} of it"
+        why = f"{about}, and the interval lies outside ±{tolerance:g} of it"
         return Answer("not reproduced", "different", why, mean, low, high, n)
     if high - low > 2 * tolerance:
         why = f"{about}; the interval is wider than twice the tolerance of {tolerance:g}"
         return Answer("undecided", "undecided", why, mean, low, high, n)
     if abs(mean - printed) > tolerance and not low <= printed <= high:
-        why = f"{about}; the interval reaches into ±{tolerance:g} of it, the mean does not"
+        why = f"{about}; the interval overlaps ±{tolerance:g} of it, but the mean lies outside"
         return Answer("undecided", "undecided", why, mean, low, high, n)
     return Answer("reproduced", "equal", about, mean, low, high, n)
 

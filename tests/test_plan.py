@@ -212,7 +212,7 @@ def test_what_was_never_trained_costs_what_such_networks_cost_an_image():
 def test_the_command_prints_the_plan_of_published_records(capsys):
     assert main(["plan", "--paper", "ghosh2019"]) == 0
     said = capsys.readouterr().out
-    assert "core-hours" in said and "statements an hour" in said
+    assert "core-hours" in said and "statements per hour" in said
 
 
 @pytest.mark.parametrize(

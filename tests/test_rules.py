@@ -104,7 +104,7 @@ def test_a_trend_over_two_levels_is_an_order():
 
 def test_a_trend_of_one_repeat_is_undecided():
     found = rules.trend([[0.5, 0.4, 0.3]], 0.01)
-    assert (found.verdict, found.why, found.n) == ("undecided", "one repeat shows no trend", 1)
+    assert (found.verdict, found.why, found.n) == ("undecided", "one repeat cannot show a trend", 1)
 
 
 def test_a_number_needs_an_interval_as_narrow_as_its_tolerance():
