@@ -124,7 +124,7 @@ def test_state_dict_of_a_user(tmp_path):
                            state["features.0.bias"])  # fmt: skip
         assert network.crop == 224 / 256 and network.interpolation == "bilinear"
     fails(f"resnet18:{plain}", "resnet18", "do not fit", "conv1.weight", "TorchScript")
-    fails(plain, "no TorchScript", "architecture:file")
+    fails(plain, "not TorchScript", "architecture:file")
     fails(f"resnet:{plain}", "resnet", "torchvision or timm")
     fails("resnet18:/nowhere/x.pth", "/nowhere/x.pth", "cannot be read")
 
@@ -133,13 +133,13 @@ def test_hostile_and_damaged_files_are_refused(tmp_path):
     mark = tmp_path / "opened"
     hostile = saved(tmp_path / "hostile.pth", {"features.0.weight": Hostile(mark)})
     fails(f"squeezenet1_1:{hostile}", "more than tensors")
-    fails(hostile, "no TorchScript")
+    fails(hostile, "not TorchScript")
     assert not mark.exists()
     torch.load(hostile, weights_only=False)  # it is hostile indeed
     assert mark.exists()
     (tmp_path / "damaged.pth").write_bytes(b"PK damaged")
     fails(f"squeezenet1_1:{tmp_path / 'damaged.pth'}", "damaged")
-    fails(f"squeezenet1_1:{saved(tmp_path / 'list.pth', [1, 2])}", "no state dict")
+    fails(f"squeezenet1_1:{saved(tmp_path / 'list.pth', [1, 2])}", "not a state dict")
 
 
 def test_a_file_of_another_content_is_never_opened(tmp_path, monkeypatch):

@@ -36,7 +36,9 @@ def build(name, shape, classes, seed, init="he_normal", **arguments):
             raise InputError("model_args", arguments, str(error)) from None
         except RuntimeError as error:
             cause = str(error).splitlines()[0]
-            raise InputError("data", shape, f"{name} does not fit images of it: {cause}") from None
+            raise InputError(
+                "data", shape, f"{name} cannot take images of this shape: {cause}"
+            ) from None
 
 
 def parameters(model):

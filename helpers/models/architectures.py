@@ -92,7 +92,7 @@ def _timm(name):
         return None
     channels, side, _ = config.input_size
     if channels != 3:
-        raise InputError("network", name, f"it needs {channels} channels; use one of 3")
+        raise InputError("network", name, f"it takes {channels} channels; use one that takes 3")
     facts = {"side": side, "mean": config.mean, "std": config.std, "crop": config.crop_pct,
              "interpolation": config.interpolation}  # fmt: skip
 

@@ -22,7 +22,7 @@ class LocalBinary(nn.Module):
         """
         super().__init__()
         if not 0 < density <= 1:
-            raise InputError("model_args.density", density, "use a number above 0, up to 1")
+            raise InputError("model_args.density", density, "use a number above 0 and at most 1")
         size = (filters or inputs, inputs, 3, 3)
         kept = torch.rand(size) < density
         self.register_buffer("filters", kept * (2.0 * (torch.rand(size) < 0.5) - 1))

@@ -69,7 +69,7 @@ class Network:
         x, shape = torch.as_tensor(pixels), (3, self.side, self.side)
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != shape:
             given = f"{x.dtype} {tuple(x.shape)}"
-            raise InputError("pixels", given, f"use torch.uint8 (N, *{shape})")
+            raise InputError("pixels", given, f"use torch.uint8 (N, {', '.join(map(str, shape))})")
         return self.model(self.standardise(x)).float()
 
     def standardise(self, pixels):
@@ -127,7 +127,7 @@ def _read(path, known=None):
         raise InputError("weights", str(path), f"it cannot be read ({error.strerror})") from None
     digest = hashlib.sha256(content).hexdigest()
     if known and digest != DIGESTS[known]:
-        why = f"its sha256 is {digest[:12]}..., not {DIGESTS[known][:12]}...; get it again"
+        why = f"its sha256 is {digest[:12]}..., not {DIGESTS[known][:12]}...; download it again"
         raise InputError("weights", str(path), why)
     return content, digest
 
@@ -142,7 +142,7 @@ def _from_state(name, chosen, content, digest, source, in_order=False):
     except (RuntimeError, ValueError) as error:
         lines = str(error).splitlines()  # the first of several only names the network's class
         why = f"the weights do not fit it ({lines[min(1, len(lines) - 1)].strip()[:120]}); "
-        why += "a network with layers of its own must come as TorchScript"
+        why += "use TorchScript for a network with its own layers"
         raise InputError("network", name, why) from None
     return _network(name, model, chosen.facts, source, digest)
 
@@ -154,7 +154,7 @@ def _state(name, content):
         state = dict(state.get("state_dict", state))
         nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
     except Exception:  # a damaged or hostile file can raise almost anything
-        why = "its file is no state dict: it is damaged, or holds more than tensors"
+        why = "its file is not a state dict: it is damaged or holds more than tensors"
         raise InputError("network", name, why) from None
     return state
 
@@ -164,7 +164,7 @@ def _script(path):
     try:
         model = torch.jit.load(io.BytesIO(content), map_location="cpu")
     except Exception:  # see above
-        why = "it is no TorchScript; write architecture:file for a state dict"
+        why = "it is not TorchScript; for a state dict use architecture:file"
         raise InputError("network", path, why) from None
     return _network(path, model, SCRIPT_FACTS, f"file {path}", digest)
 
@@ -191,7 +191,7 @@ def _network(name, model, facts, source, digest):
         logits = network.logits(torch.zeros(1, 3, network.side, network.side, dtype=torch.uint8))
         _, classes = logits.shape
     except Exception:  # a script can raise almost anything
-        why = f"it must turn pictures (N, 3, {network.side}, {network.side}) into logits (N, K)"
+        why = f"it must turn images (N, 3, {network.side}, {network.side}) into logits (N, K)"
         raise InputError("network", name, why) from None
     from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
 

@@ -152,7 +152,9 @@ def _stem(shape, width, kind, frozen, first):
     channels, side = shape[0], shape[-1]
     if kind == "noise":
         if first is None or frozen:
-            why = "only pnn has noise layers" if first is None else "it has no weights to freeze"
+            why = (
+                "use noise layers only with pnn" if first is None else "it has no weights to freeze"
+            )
             raise InputError("model_args.stem", kind, why)
         return first(channels, width, side), side
     if kind == "conv7":
