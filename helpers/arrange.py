@@ -32,7 +32,7 @@ def patch_permutation(side, patch, seed):
     `patch` divides `side`.
     """
     if side % whole("patch", patch, 1, side):
-        raise InputError("patch", patch, f"use a divisor of the side, {side}")
+        raise InputError("patch", patch, f"use a divisor of the image side, {side}")
     slices = side // patch
     order = pixel_permutation(slices, seed)
     blocks = _blocks(side, patch)
@@ -153,14 +153,16 @@ def from_spec(spec, side, images=1, part=0):
     if "slices" in spec:
         slices = whole("arrangement.slices", spec.pop("slices"), 1, side)
         if side % slices:
-            raise InputError("arrangement.slices", slices, f"use a divisor of the side, {side}")
+            raise InputError(
+                "arrangement.slices", slices, f"use a divisor of the image side, {side}"
+            )
         spec["patch"] = side // slices
     if spec.pop("per_image", False):
         entropy = np.random.SeedSequence([whole("seed", spec.get("seed")), part])
         spec |= {"images": images, "seed": int(entropy.generate_state(1)[0])}
     most = spec.pop("stays", None)
     if most is not None and not (isinstance(most, int | float) and 0 <= most < 1):
-        raise InputError("arrangement.stays", most, "use a share from 0 to below 1")
+        raise InputError("arrangement.stays", most, "use a number from 0 to below 1")
     try:
         index = KINDS[kind](side, **spec)
     except TypeError as error:
@@ -177,7 +179,9 @@ def _moved(index, draw, side, spec, most):
         entropy = np.random.SeedSequence([spec["seed"], again])
         other = draw(side, **spec | {"seed": int(entropy.generate_state(1)[0])})
         index = np.where(left[..., None], other, index)
-    raise InputError("arrangement.stays", most, f"each of {DRAWS} draws leaves more in place")
+    raise InputError(
+        "arrangement.stays", most, f"use a larger one: each of {DRAWS} draws left more in place"
+    )
 
 
 def _blocks(side, block):

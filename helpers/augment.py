@@ -28,7 +28,7 @@ def prepare(pixels, kind):
     if kind == "black":
         side = pixels.shape[2]
         if pixels.shape[2] != pixels.shape[3]:
-            raise InputError("augment", kind, "images have to be square")
+            raise InputError("augment", kind, "images must be square")
         small = embedded(side)
         pixels = torch.cat([_shrink(part, small) for part in pixels.split(1000)])
         rim = side - small

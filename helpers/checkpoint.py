@@ -70,7 +70,9 @@ def read(file, where="cpu"):
         return None
     body = memoryview(content)[:-DIGEST]
     if hashlib.sha256(body).digest() != content[-DIGEST:]:
-        print(f"checkpoint {file}: damaged; the training starts anew", file=sys.stderr)
+        print(
+            f"checkpoint {file}: damaged; training starts again from the beginning", file=sys.stderr
+        )
         return None
     return torch.load(io.BytesIO(body), map_location=where, weights_only=True)
 
@@ -83,7 +85,7 @@ def load(part, state, file):
     try:
         part.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError) as error:
-        why = f"it is of another network ({cause(error)}); delete it"
+        why = f"it belongs to another network ({cause(error)}); delete it"
         raise InputError("checkpoint", str(file), why) from None
 
 

@@ -77,7 +77,7 @@ def channel(images, which):
         count = 3 // images.pixels.shape[1]
         return replace(images, pixels=images.pixels.repeat(count, axis=1))
     if images.pixels.shape[1] != 3:
-        raise InputError("channels", which, f"{images.name} has {images.pixels.shape[1]} channel")
+        raise InputError("channels", which, f"use all or rgb: {images.name} is grey")
     k = ("red", "green", "blue").index(which)
     return replace(images, pixels=np.ascontiguousarray(images.pixels[:, k : k + 1]))
 
@@ -99,8 +99,10 @@ def _read_npz(path, keys):
     try:
         with np.load(path, allow_pickle=False) as file:
             return [file[key] for key in keys]
-    except KeyError as error:
-        raise InputError("data file", str(path), f"it lacks the array {error}") from None
+    except KeyError:
+        raise InputError(
+            "data file", str(path), f"it must contain the arrays {', '.join(keys)}"
+        ) from None
     except Exception as error:  # a damaged archive can raise almost anything
         raise InputError(
             "data file", str(path), f"it is damaged ({cause(error)}); delete it and try again"
@@ -118,7 +120,11 @@ def _checked(name, path, images, labels, source):
         )
     whole_numbers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
     if not whole_numbers or labels.min() < 0 or labels.max() >= len(CLASSES[name]):
-        raise InputError("data file", str(path), f"labels must be 0 to {len(CLASSES[name]) - 1}")
+        raise InputError(
+            "data file",
+            str(path),
+            f"labels must be whole numbers from 0 to {len(CLASSES[name]) - 1}",
+        )
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     return Images(name, pixels, labels.astype(np.int64), CLASSES[name], str(source))
 
@@ -126,7 +132,7 @@ def _checked(name, path, images, labels, source):
 def _balanced(images, size, sample):
     """Keep `size` images, with classes as equal as possible, in an order drawn with `sample`."""
     if size > len(images):
-        raise InputError("size", size, f"{images.name} has {len(images)} images in this split")
+        raise InputError("size", size, f"{images.name} has only {len(images)} images in this split")
     order = np.random.default_rng(whole("sample", sample)).permutation(len(images))
     labels = images.labels[order]
     rank = np.empty(len(labels), np.int64)  # 0 for the first image of its class, 1 for the second
@@ -160,7 +166,7 @@ def _download(name):
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
             "data", name,
-            f"{paths.data() / name}.npz is not there and the download failed ({cause(error)}); "
+            f"{paths.data() / name}.npz is missing and the download failed ({cause(error)}); "
             "set DATA_DIR to a folder that has it, or use the preset smoke or quick",
         ) from None  # fmt: skip
     arrays = {"source": "torchvision's download, published hash checked"}

@@ -33,7 +33,7 @@ def draw(images, kind, level, generator, clip=True):
     """
     chosen = KINDS[one_of("kind", kind, KINDS)]
     if images.ndim != 4 or images.shape[1] != 3:
-        raise InputError("images", tuple(images.shape), "use (N, 3, H, W)")
+        raise InputError("images", tuple(images.shape), "use the shape (N, 3, H, W)")
     if chosen.unit:
         _check(level, chosen.most)
     found = chosen.function(images.to(torch.float32), level, generator)

@@ -20,7 +20,9 @@ def gaussian(images, size, sigma):
     if not (number and 0 < sigma < float("inf")):
         raise InputError("sigma", sigma, "use a number of px above 0")
     if size // 2 >= min(images.shape[-2:]):
-        raise InputError("size", size, f"images of {tuple(images.shape[-2:])} px are too small")
+        raise InputError(
+            "size", size, f"it is too large for images of {tuple(images.shape[-2:])} px"
+        )
     from torchvision.transforms.functional import gaussian_blur  # as slow to import as torch
 
     return gaussian_blur(_floats(images), [size, size], [sigma, sigma])

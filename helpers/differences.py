@@ -47,7 +47,7 @@ def maps(images, weights, divided=False, padding="valid"):
     """
     images, weights = _images(images), np.asarray(weights, float)
     if weights.ndim != 3 or weights.shape[1] != weights.shape[2]:
-        raise InputError("weights", weights.shape, "use (F, K, K)")
+        raise InputError("weights", weights.shape, "use the shape (F, K, K)")
     reach = odd(weights.shape[1]) // 2
     sums = weights.sum(axis=(1, 2))
     rim = reach if one_of("padding", padding, PADDINGS) == "zero" else 0
@@ -86,7 +86,7 @@ def within(found, size):
     large = round(len(mean) ** 0.5)
     rim = (large - odd(size)) // 2
     if rim < 0:
-        raise InputError("size", size, f"the moments are those of {large} px")
+        raise InputError("size", size, f"use at most {large}, the size of the moments")
     inner = np.arange(large * large).reshape(large, large)[rim : large - rim, rim : large - rim]
     return mean[inner.ravel()], second[np.ix_(inner.ravel(), inner.ravel())]
 
@@ -133,5 +133,5 @@ def _images(images):
     """Return images (N, H, W) as a float64 tensor (N, 1, H, W)."""
     images = np.asarray(images)
     if images.ndim != 3 or not images.size:
-        raise InputError("images", images.shape, "use (N, H, W), none of them 0")
+        raise InputError("images", images.shape, "use the shape (N, H, W), with no dimension 0")
     return torch.from_numpy(images.astype(np.float64))[:, None]

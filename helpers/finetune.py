@@ -26,14 +26,14 @@ def check(run):
         return
     given = run.model_args
     if not {"name", "side"} <= set(given) <= ARGUMENTS:
-        raise InputError("model_args", given, "use name, side (px) and, if wanted, dropout")
+        raise InputError("model_args", given, "use name, side (px) and, optionally, dropout")
     whole("model_args.side", given["side"], 32)
     share = given.get("dropout", 0)
     if not (isinstance(share, int | float) and 0 <= share < 1):
-        raise InputError("model_args.dropout", share, "use a share from 0 to below 1")
+        raise InputError("model_args.dropout", share, "use a number from 0 to below 1")
     whole("epochs", run.epochs, 1)
     if run.augment not in ("none", "crop_flip"):
-        raise InputError("augment", run.augment, "fine-tuning has none or crop_flip")
+        raise InputError("augment", run.augment, "for fine-tuning use none or crop_flip")
 
 
 def train(run, train_pictures, test_pictures, watch=None):
@@ -47,7 +47,7 @@ def train(run, train_pictures, test_pictures, watch=None):
     `folder.train`. Raises `InputError` without training images, and `DivergedError`.
     """
     if not len(train_pictures):
-        raise InputError("data", run.data, "it has no training pictures to fine-tune on")
+        raise InputError("data", run.data, "it has no training images for fine-tuning")
     network = tuned(run, train_pictures.classes)
     view = natural.View(run, network, train_pictures, test_pictures)
     both = train_pictures.fingerprint() + test_pictures.fingerprint()
@@ -93,7 +93,7 @@ def replace_head(model, before, after, name):
         nn.init.zeros_(made.bias)
         model.set_submodule(path, made)
         return
-    raise InputError("network", name, f"it has no last layer of {before} classes to replace")
+    raise InputError("network", name, f"it must end in a layer of {before} classes")
 
 
 def _learn(run, view, file):

@@ -51,19 +51,23 @@ def check(run):
     """Raise `InputError` if `run` asks a folder for what it cannot do."""
     if run.data not in NAMES:
         if run.crop != CROP:
-            raise InputError("crop", run.crop, "only photographs of a folder are cropped")
+            raise InputError(
+                "crop", run.crop, f"use {CROP}; only photographs of a folder are cropped"
+            )
         return
     if run.model == "none":
-        raise InputError("model", run.model, f"{run.data} is there to train a network")
+        raise InputError("model", run.model, f"use a network: {run.data} is only for training")
     usual = type(run).__dataclass_fields__
     for name in AS_THEY_ARE:
         value, field = getattr(run, name), usual[name]
         if value and value != field.default:
-            raise InputError(name, value, f"photographs of {run.data} are taken as they are")
+            raise InputError(name, value, f"photographs of {run.data} must stay unchanged")
     if run.augment not in ("none", "crop_flip"):
         raise InputError("augment", run.augment, f"for {run.data} use none or crop_flip")
     for name in set(run.observers) - {"confusion"}:
-        raise InputError("observers", name, f"{run.data} is not in memory; use confusion or none")
+        raise InputError(
+            "observers", name, f"{run.data} is not kept in memory; use confusion or none"
+        )
 
 
 def splits(name):
@@ -225,7 +229,9 @@ def _splits(name, root):
     found = {split: by_class(root / split) for split in ("train", "val")}
     for odd in sorted(set(found["train"]) ^ set(found["val"])):
         where = "train" if odd in found["train"] else "val"
-        raise InputError("class folder", str(root / where / odd), "the other split has none such")
+        raise InputError(
+            "class folder", str(root / where / odd), "train and val must have the same classes"
+        )
     kept, source = sorted(found["train"]), f"photographs of {len(found['train'])} classes"
     if name == "imagenet100":
         kept = sorted(sorted(kept, key=lambda c: -len(found["train"][c]))[:MOST])
@@ -251,12 +257,13 @@ def by_class(folder):
     try:
         listing = ImageFolder(folder, allow_empty=True)
     except FileNotFoundError:
-        why = f"it has no folder per class; set DATA_DIR to the folder above imagenet/{folder.name}"
+        why = "it must have a folder per class; "
+        why += f"set DATA_DIR to the folder above imagenet/{folder.name}"
         raise InputError("photographs", str(folder), why) from None
     found = {name: [] for name in listing.classes}
     for path, label in listing.samples:
         found[listing.classes[label]].append(path)
     for name, files in found.items():
         if not files:
-            raise InputError("class folder", str(folder / name), "it has no photographs")
+            raise InputError("class folder", str(folder / name), "it must contain photographs")
     return found

@@ -34,7 +34,7 @@ KINDS = {"low_pass": low_pass, "random_mask": random_mask}
 
 def _radius(radius):
     if isinstance(radius, bool) or not isinstance(radius, int | float) or not radius >= 0:
-        raise InputError("radius", radius, "use a number of cycles per image from 0")
+        raise InputError("radius", radius, "use a number of cycles per image, at least 0")
     return radius
 
 

@@ -95,7 +95,7 @@ def check_commit():
         left = subprocess.run(["git", "status", "--porcelain", "--", "helpers", "claims"],
                               **where, check=True)  # fmt: skip
     except (OSError, subprocess.CalledProcessError) as error:
-        raise InputError("commit", "none", "publish from a clone with git's history") from error
+        raise InputError("commit", "none", "use a clone with git's history") from error
     if left.stdout.strip():
         file = left.stdout.splitlines()[0][3:]
         allowed = f"commit {file} first: a published record names the commit that made it"

@@ -30,7 +30,11 @@ def column_correlations(first, second, diagonal=True):
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape or first.ndim != 2 or first.shape[0] != first.shape[1]:
-        raise InputError("confusion matrices", (first.shape, second.shape), "use two equal squares")
+        raise InputError(
+            "confusion matrices",
+            (first.shape, second.shape),
+            "use two square matrices of one shape",
+        )
     size = len(first)
     keep = np.ones((size, size), bool) if diagonal else ~np.eye(size, dtype=bool)
     return np.array([_pearson(first[keep[:, k], k], second[keep[:, k], k]) for k in range(size)])

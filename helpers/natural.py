@@ -32,7 +32,7 @@ def check(run):
     """Raise `InputError` if `run` asks for what its images or its network do not allow."""
     if (run.model in (MODEL, TUNED)) != (run.data in NAMES):
         names = ", ".join(NAMES)
-        raise InputError("model", run.model, f"{MODEL} and {TUNED} go with data of {names}")
+        raise InputError("model", run.model, f"use {MODEL} or {TUNED} for {names}, and only there")
     if run.data not in NAMES:
         return
     if run.model == MODEL and (run.epochs or set(run.model_args) != {"name"}):
@@ -40,7 +40,7 @@ def check(run):
     allowed = THEIR_OWN if run.model == MODEL else THEIR_OWN | LEARNT
     for name, field in type(run).__dataclass_fields__.items():
         if name not in allowed and getattr(run, name) not in (field.default, {}):
-            raise InputError(name, getattr(run, name), "a network that others trained has none")
+            raise InputError(name, getattr(run, name), "it does not apply to a pretrained network")
 
 
 @lru_cache(maxsize=4)
@@ -155,7 +155,7 @@ class View:
     def _parts(self):
         rows = [part for part in self.model.children() if isinstance(part, nn.Sequential)]
         if not rows:
-            raise InputError("network", self.network.name, "it has no sequence of parts")
+            raise InputError("network", self.network.name, "it must have a sequence of parts")
         return list(max(rows, key=len))
 
 
@@ -170,7 +170,7 @@ def _find(name):
         root = paths.data() / "imagenet" / "val"
         found = folder.by_class(root)
         if len(found) != len(_imagenet()):  # the order of the folders' names is ImageNet's
-            raise InputError("class folders", len(found), f"{root} has to have 1,000")
+            raise InputError("class folders", len(found), f"{root} must have 1,000")
         files = [(path, label) for label, of in enumerate(found.values()) for path in of]
         mixed = np.random.default_rng(SEED).permutation(len(files))  # the first n are of any class
         files = tuple(files[k] for k in mixed)
@@ -179,7 +179,7 @@ def _find(name):
     every = in_folder(paths.data() / "imagenet_sample")
     files = tuple((file, label) for label, (file, _) in enumerate(every.files))
     if len(files) != len(_imagenet()):
-        raise InputError("imagenet_sample", len(files), "use one picture of each of 1,000 classes")
+        raise InputError("imagenet_sample", len(files), "use one image of each of 1,000 classes")
     every = Pictures(files, _imagenet(), "1,000 pictures, one of each class of ImageNet")
     return every[:0], every
 

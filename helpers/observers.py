@@ -105,7 +105,7 @@ def stage_pictures(view):
 
 def _stage_maps(view, count):
     if not all(hasattr(view.model, part) for part in ("stem", "layers", "head")):
-        raise InputError("observers", view.run.model, "stages are those of a residual network")
+        raise InputError("observers", view.run.model, "use a residual network, which has stages")
     return [maps.cpu() for maps in stage_maps(view.model, view.standardise(view.test[0][:count]))]
 
 
@@ -135,7 +135,9 @@ def map_orderness(view):
     """
     layers = getattr(view.model, "layers", None)
     if layers is None:
-        raise InputError("observers", "map_orderness", "only the model plain has named layers")
+        raise InputError(
+            "observers", "map_orderness", "use the model plain, which has named layers"
+        )
     x, found = view.inputs(LOOKED_AT["maps"]), []
     for layer in layers:
         x = layer(x)

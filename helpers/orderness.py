@@ -85,7 +85,9 @@ def _tensor(images):
     if images.is_complex():
         raise InputError("images", str(images.dtype), "use real numbers")
     if images.ndim != 4 or not images.numel():
-        raise InputError("images", tuple(images.shape), "use (N, C, H, W), none of them 0")
+        raise InputError(
+            "images", tuple(images.shape), "use the shape (N, C, H, W), with no dimension 0"
+        )
     return images
 
 
@@ -101,7 +103,7 @@ def _moments(images, scale, geometry):
     if min(sides) < least:
         raise InputError(
             "images", f"{sides[0]} x {sides[1]} at scale {scale}",
-            f"{geometry} triples need {least} px a side",
+            f"{geometry} triples need at least {least} px per side",
         )  # fmt: skip
     totals = torch.zeros(2, images.shape[1], dtype=torch.float64, device=images.device)
     for chunk in images.split(max(1, CHUNK // images[0].numel())):

@@ -92,7 +92,7 @@ def within(picture, box, file):
     left, top, right, bottom = (max(0, edge) for edge in box)
     part = picture[:, top:bottom, left:right]
     if not part.numel():
-        raise InputError("picture", str(file), f"nothing of it is in its box {box}")
+        raise InputError("picture", str(file), f"its box {box} lies outside it")
     return part
 
 
@@ -115,5 +115,5 @@ def in_folder(folder):
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         kinds = ", ".join(SUFFIXES)
-        raise InputError("pictures", str(folder), f"use a folder that has pictures ({kinds})")
+        raise InputError("pictures", str(folder), f"use a folder with images ({kinds})")
     return Pictures(tuple((str(file), None) for file in files), (), f"{len(files)} pictures")

@@ -99,7 +99,7 @@ class Question:
     def numbers(self, values):
         """Raise `InputError` if one of `values`, outputs of the network, is not a finite number."""
         if not np.isfinite(values).all():
-            raise InputError("network", self.view.network.name, "its output is not a number")
+            raise InputError("network", self.view.network.name, "its output must be finite numbers")
 
     def _read(self, file):
         found = pd.read_csv(file, converters={"picture": str})  # a name is never a missing value

@@ -85,7 +85,7 @@ class Run:
         known = ("none", natural.MODEL, natural.TUNED, *models.MODELS)
         one_of("model", self.model, known)
         if self.model == "none" and self.epochs:
-            raise InputError("epochs", self.epochs, "without a model there are 0")
+            raise InputError("epochs", self.epochs, "without a model use 0")
         one_of("optimiser", self.optimiser, training.OPTIMISERS)
         one_of("precision", self.precision, ("auto", "mixed", *training.PRECISIONS))
         one_of("augment", self.augment, augment.KINDS)
@@ -100,7 +100,7 @@ class Run:
             if not (isinstance(value, int | float) and 0 <= value < 1):
                 raise InputError(name, value, "use a number from 0 to below 1")
         for name in set(self.model_args) & {"shape", "classes", "seed"}:
-            raise InputError("model_args", name, "the data and the seed decide it")
+            raise InputError("model_args", name, "leave it out: the data and the seed set it")
         folder.check(self)
         natural.check(self)
         finetune.check(self)
@@ -116,7 +116,9 @@ class Run:
         for step in asked["steps"]:
             whole("watch.steps", step)
         if "confusion" in asked["observers"]:
-            raise InputError("watch.observers", "confusion", "it is known at the end only")
+            raise InputError(
+                "watch.observers", "confusion", "it is known only at the end of training"
+            )
         if self.model == "none" and (self.watch or set(self.observers) - {"data_orderness"}):
             raise InputError("observers", self.observers, "without a model use data_orderness")
 
@@ -129,7 +131,7 @@ class Run:
             whole("drops.after", epoch, 1)
         factor = self.drops["factor"]
         if not (isinstance(factor, int | float) and 0 < factor <= 1):
-            raise InputError("drops.factor", factor, "use a number above 0, up to 1")
+            raise InputError("drops.factor", factor, "use a number above 0 and at most 1")
 
     def spec(self):
         """Return the fields that differ from their defaults, as a dict {name: value}.

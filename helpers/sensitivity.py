@@ -45,7 +45,9 @@ def predict(kind, level, gradient, images):
     """
     _level(one_of("kind", kind, KINDS), level)
     if gradient.shape != images.shape:
-        raise InputError("gradient", tuple(gradient.shape), f"images are {tuple(images.shape)}")
+        raise InputError(
+            "gradient", tuple(gradient.shape), f"use the shape of the images, {tuple(images.shape)}"
+        )
     gradient, images = gradient.double(), _images(images).double()
     if kind.startswith("pepper"):
         effect = -images * gradient
@@ -98,7 +100,9 @@ def read(logits, labels, output="probability"):
     """
     one_of("output", output, OUTPUTS)
     if labels.shape != logits.shape[:1]:
-        raise InputError("labels", tuple(labels.shape), f"give one to each of {len(logits)} images")
+        raise InputError(
+            "labels", tuple(labels.shape), f"use one label for each of {len(logits)} images"
+        )
     logits = logits.double()  # a probability near 1 has few digits left in float32
     values = logits.softmax(1) if output == "probability" else logits
     return values.gather(1, labels[:, None])[:, 0]
@@ -110,7 +114,7 @@ def deviation(outputs):
     Raises `InputError` for fewer than two draws.
     """
     if outputs.shape[1] < 2:
-        raise InputError("outputs", tuple(outputs.shape), "a deviation needs two draws")
+        raise InputError("outputs", tuple(outputs.shape), "use at least two draws")
     return outputs.double().std(dim=1)
 
 

@@ -92,7 +92,9 @@ def circular(picture, side, rng, _=None):
     `InputError` unless the image has side x side px.
     """
     if tuple(picture.shape[1:]) != (side, side):
-        raise InputError("picture", tuple(picture.shape), f"on a torus it has {side} x {side} px")
+        raise InputError(
+            "picture", tuple(picture.shape), f"on a torus it must have {side} x {side} px"
+        )
     return torch.stack([picture, picture.roll(1, 1)])
 
 
@@ -129,7 +131,7 @@ def embed(small, side, top, left):
     """
     below, right = side - top - small.shape[1], side - left - small.shape[2]
     if min(top, left, below, right) < 0:
-        raise InputError("picture", tuple(small.shape), f"it has to stay within {side} x {side} px")
+        raise InputError("picture", tuple(small.shape), f"it must stay within {side} x {side} px")
     return functional.pad(small, (left, right, top, below))
 
 
@@ -146,7 +148,7 @@ def inpaint(pixels, there):
     for _ in range(2 * REACH):
         taps = functional.conv1d(taps[None, None], torch.ones(1, 1, 2) / 2, padding=1)[0, 0]
     if not mask.flatten(1).any(1).all():
-        raise InputError("there", "nowhere", "there has to be something to fill holes from")
+        raise InputError("there", "nowhere", "holes can only be filled from known pixels")
     image = image * mask
     while not mask.all():
         weight, near = _blur(mask, taps), _blur(image, taps)

@@ -56,7 +56,7 @@ def cub200():
     """
     root = paths.data() / "CUB_200_2011"
     if not root.is_dir():
-        why = "it is not there; set DATA_DIR to the folder above CUB_200_2011"
+        why = "it is missing; set DATA_DIR to the folder above CUB_200_2011"
         raise InputError("cub200", str(root), why)
     with _lists("cub200", root):
         classes, parts = _caltech(root, " ")
@@ -102,7 +102,7 @@ def pets():
         parts = [_breeds(root / "annotations" / f"{split}.txt") for split in ("trainval", "test")]
     known, others = (sorted({(label, name) for _, label, name in rows}) for rows in parts)
     if known != others or [label for label, _ in known] != list(range(len(known))):
-        why = "trainval.txt and test.txt have to have the same classes, numbered from 1"
+        why = "trainval.txt and test.txt must have the same classes, numbered from 1"
         raise InputError("pets", str(root / "annotations"), why)
     names = tuple(name for _, name in known)
     source = f"{len(names)} classes of Oxford-IIIT Pet"
@@ -181,7 +181,7 @@ def _fetched(name, dataset, folder):
                 if not root.is_dir():  # another process may have been first
                     _download(dataset, place / folder, root)
     except (OSError, ValueError, RuntimeError) as error:
-        why = f"it is not there and the download failed ({cause(error)})"
+        why = f"it is missing and the download failed ({cause(error)})"
         where = f"set DATA_DIR to the folder above {folder}"
         raise InputError(name, str(root), f"{why}; {where}") from None
     return root
@@ -204,13 +204,13 @@ def _whole(name, root, train, test):
     """
     files = train.files + test.files
     if not len(train) or not len(test):
-        raise InputError(name, str(root), "it needs pictures to train on and pictures to test on")
+        raise InputError(name, str(root), "it must have training images and test images")
     lacking = [file for file, _ in files if not Path(file).is_file()]
     if lacking:
-        why = f"it is the first of {len(lacking)} pictures, of {len(files)}, that are not there"
+        why = f"it is the first of {len(lacking)} missing images, of {len(files)} in all"
         raise InputError(name, lacking[0], why)
     for file, label in files:
         if not 0 <= label < len(test.classes):
-            why = f"its picture {file} needs a class from 1 to {len(test.classes)}"
+            why = f"its image {file} must have a class from 1 to {len(test.classes)}"
             raise InputError(name, label + 1, why)
     return train, test.pick(np.random.default_rng(SEED).permutation(len(test)))

@@ -22,7 +22,7 @@ def paired(steps, rounds, clock=time.perf_counter, repeats=1):
     """
     whole("rounds", rounds, 1), whole("repeats", repeats, 1)
     if not steps:
-        raise InputError("steps", steps, "give at least one")
+        raise InputError("steps", steps, "use at least one")
     rng, names = np.random.default_rng(0), list(steps)
     for _ in range(WARM_UP):
         for step in steps.values():
@@ -46,7 +46,7 @@ def ratios(slow, fast, groups=10):
     """
     slow, fast = np.asarray(slow, float), np.asarray(fast, float)
     if slow.shape != fast.shape or slow.ndim != 1:
-        raise InputError("fast", fast.shape, f"use as many rounds as slow has, {slow.shape}")
+        raise InputError("fast", fast.shape, f"use as many rounds as for slow, {slow.shape}")
     whole("groups", groups, 1, len(slow))
     return np.array([np.median(part) for part in np.array_split(slow / fast, groups)])
 

@@ -118,7 +118,7 @@ class View:
         pixels: uint8 (N, C, H, W). Raises `InputError` for a model without named `layers`.
         """
         if not hasattr(self.model, "layers"):
-            raise InputError("observers", self.run.model, "features are those of named layers")
+            raise InputError("observers", self.run.model, "use a model with named layers")
         found = []
         for x in self._batches(pixels):
             found.append([(x := layer(x)).float().mean((2, 3)) for layer in self.model.layers])
@@ -215,7 +215,9 @@ def check(run, train_images, test_images):
     and the training split at least one batch.
     """
     if train_images.classes != test_images.classes:
-        raise InputError("classes", len(test_images.classes), "both splits need the same ones")
+        raise InputError(
+            "classes", len(test_images.classes), "both splits must have the same classes"
+        )
     if run.epochs and len(train_images) < run.batch:
         raise InputError("batch", run.batch, f"the training split has {len(train_images)} images")
 
@@ -223,7 +225,9 @@ def check(run, train_images, test_images):
 def finite(loss, epoch, run):
     """Raise `DivergedError` unless `loss`, that of `epoch` of `run`, is a finite number."""
     if not math.isfinite(loss):
-        raise DivergedError(f"loss: {loss} in epoch {epoch} of {run.title()}; lower lr {run.lr}")
+        raise DivergedError(
+            f"loss: {loss} in epoch {epoch} of {run.title()}; use an lr below {run.lr}"
+        )
 
 
 def rate_of(run, epoch):

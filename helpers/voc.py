@@ -120,7 +120,9 @@ def _scenes(root, split, digest):
         why = f"no VOC 2007 {split} ({cause(error)}); set DATA_DIR to the folder above VOCdevkit"
         raise InputError("pictures", str(root / "VOCdevkit" / "VOC2007"), why) from None
     if not listing.images:
-        raise InputError("pictures", str(root / "VOCdevkit" / "VOC2007"), f"{split} lists none")
+        raise InputError(
+            "pictures", str(root / "VOCdevkit" / "VOC2007"), f"{split} lists no images"
+        )
     return tuple(
         _scene(picture, annotation, digest)
         for picture, annotation in zip(listing.images, listing.annotations, strict=True)
@@ -132,7 +134,7 @@ def _scene(picture, annotation, digest):
         digest.update(f"{Path(picture).stat().st_size} ".encode())
         text = Path(annotation).read_bytes()
     except OSError as error:
-        raise InputError("pictures", error.filename, "the file is not there") from None
+        raise InputError("pictures", error.filename, "the file is missing") from None
     digest.update(text)
     try:
         found = VOCDetection.parse_voc_xml(xml.fromstring(text))["annotation"]["object"]
@@ -148,9 +150,9 @@ def _scene(picture, annotation, digest):
 def _object(thing):
     """Return box, label and difficulty; VOC counts pixels from 1 and includes the last one."""
     if thing["name"] not in CLASSES:
-        raise ValueError(f"class {thing['name']!r} is none of VOC's")
+        raise ValueError(f"class {thing['name']!r} is not one of VOC")
     left, top, right, bottom = (float(thing["bndbox"][k]) for k in ("xmin", "ymin", "xmax", "ymax"))
     if not (1 <= left <= right and 1 <= top <= bottom):
-        raise ValueError(f"box {left:g} {top:g} {right:g} {bottom:g}")
+        raise ValueError(f"box {left:g} {top:g} {right:g} {bottom:g} is not valid")
     box, difficult = (left - 1, top - 1, right, bottom), int(thing.get("difficult", 0)) == 1
     return box, CLASSES.index(thing["name"]), difficult

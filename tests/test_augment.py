@@ -179,5 +179,5 @@ def test_squares_have_areas_and_places_all_alike():
 
 
 def test_only_square_images_are_put_on_black(images):
-    with pytest.raises(ValueError, match="augment: 'black' is not allowed; images have to be sq"):
+    with pytest.raises(ValueError, match="augment: 'black' is not allowed; images must be square"):
         augment.prepare(torch.from_numpy(images), "black")

@@ -129,9 +129,9 @@ def test_a_picture_without_objects_has_no_boxes(pictures):
     (
         (lambda root: root.rename(root.with_name("gone")), ("VOC2007", "DATA_DIR")),
         (lambda root: (root / "ImageSets" / "Main" / "test.txt").unlink(), ("test", "DATA_DIR")),
-        (lambda root: (root / "ImageSets" / "Main" / "test.txt").write_text(""), ("lists none",)),
-        (lambda root: (root / "JPEGImages" / "000002.jpg").unlink(), ("000002.jpg", "not there")),
-        (lambda root: (root / "Annotations" / "000002.xml").unlink(), ("000002.xml", "not there")),
+        (lambda root: (root / "ImageSets" / "Main" / "test.txt").write_text(""), ("no images",)),
+        (lambda root: (root / "JPEGImages" / "000002.jpg").unlink(), ("000002.jpg", "missing")),
+        (lambda root: (root / "Annotations" / "000002.xml").unlink(), ("000002.xml", "missing")),
         (lambda root: (root / "Annotations" / "000002.xml").write_text("<annotation>"),
          ("000002.xml", "damaged")),
         (lambda root: photo_folders.annotate(root, "000002", ("unicorn", 0, 1, 1, 9, 9)),

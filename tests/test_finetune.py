@@ -169,7 +169,7 @@ def test_a_network_without_such_a_layer(pictures, monkeypatch):
 def test_data_without_training_pictures(pictures):
     with pytest.raises(InputError) as error:
         finetune.train(RUN, pictures[0][:0], pictures[1])
-    one_line(error, "birds", "training pictures")
+    one_line(error, "birds", "training images")
 
 
 @pytest.mark.parametrize(

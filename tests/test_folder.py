@@ -82,8 +82,8 @@ def test_imagenet100_has_the_largest_classes_and_breaks_ties_by_name(tmp_path, m
     ("damage", "parts"),
     (
         (lambda root: root.rename(root.with_name("gone")), ("train", "DATA_DIR")),
-        (lambda root: (root / "train" / "dog").mkdir(), ("train/dog", "no photographs")),
-        (lambda root: (root / "val" / "cat").rename(root / "val" / "dog"), ("train/cat", "other")),
+        (lambda root: (root / "train" / "dog").mkdir(), ("train/dog", "must contain photographs")),
+        (lambda root: (root / "val" / "cat").rename(root / "val" / "dog"), ("train/cat", "same")),
         (lambda root: (root / "val" / "cat" / "0.png").write_text("no picture"),
          ("val/cat/0.png", "cannot be read")),
     ),
@@ -174,7 +174,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(monkeypatch, tmp_pat
     (lambda old: old[:-100], lambda old: old[:999] + bytes([old[999] ^ 1]) + old[1000:],
      lambda old: b""),
 )  # fmt: skip
-def test_a_damaged_checkpoint_is_named_and_training_starts_anew(damage, capfd):
+def test_a_damaged_checkpoint_is_named_and_training_starts_again(damage, capfd):
     run = replace(TINY, epochs=1)
     whole, _ = train(run)
     file = checkpoint.path(run.key(), folder.splits("imagenet")[2])
@@ -183,7 +183,7 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_anew(damage, capfd):
     told = []
     again, _ = train(run, progress=told.append)
     first = capfd.readouterr().err.splitlines()[0]
-    assert str(file) in first and "damaged" in first and "anew" in first
+    assert str(file) in first and "damaged" in first and "starts again" in first
     assert len(told) == 1 and same(whole, again)
 
 

@@ -229,7 +229,7 @@ def test_more_images_than_a_chunk_are_all_drawn():
         ({"kind": "random_mask", "radius": 3}, ("random_mask", "seed")),
         ({"kind": "random_mask", "radius": 3, "seed": -1}, ("seed: -1",)),
         ({"kind": "random_mask", "radius": 3, "seed": 0.5}, ("seed: 0.5",)),
-        ({"kind": "low_pass", "radius": -1}, ("radius: -1", "from 0")),
+        ({"kind": "low_pass", "radius": -1}, ("radius: -1", "at least 0")),
         ({"kind": "low_pass", "radius": float("nan")}, ("radius: nan",)),
         ({"kind": "low_pass", "radius": "7"}, ("radius: '7'",)),
         ({"kind": "low_pass", "radius": True}, ("radius: True",)),

@@ -173,5 +173,5 @@ def test_read_outs_learn_what_can_be_read(noise):
 
 
 def test_features_need_named_layers(noise):
-    with pytest.raises(ValueError, match="observers: 'antialiased' is not allowed; features are"):
+    with pytest.raises(ValueError, match="observers: 'antialiased' is not allowed; use a model"):
         OBSERVERS["typicality"](view(noise, Brightest()))

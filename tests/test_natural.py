@@ -77,7 +77,7 @@ def test_the_sample_has_one_picture_of_each_class(monkeypatch):
     folder.mkdir(parents=True)
     for number in range(19):
         (folder / f"n{number:04}_name.jpg").touch()
-    fails(lambda: natural.splits("imagenet_sample", None), 19, "one picture of each")
+    fails(lambda: natural.splits("imagenet_sample", None), 19, "one image of each")
     (folder / "n0019_name.jpg").touch()
     _, test, _ = natural.splits("imagenet_sample", None)
     assert test.labels.tolist() == list(range(20)) and test.classes == names[:20]
@@ -214,4 +214,4 @@ def test_no_hook_is_left_behind(network):
 
 def test_a_network_without_parts(network):
     bare = replace(network, model=nn.Conv2d(3, 4, 1))
-    fails(lambda: view(bare).features(frames(1)), "tiny", "no sequence")
+    fails(lambda: view(bare).features(frames(1)), "tiny", "a sequence")

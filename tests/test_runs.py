@@ -117,7 +117,7 @@ def test_a_spec_names_what_differs_and_makes_the_run_again():
         ({"watch": {"steps": [0, 2.5], "observers": []}}, ("watch.steps: 2.5",)),
         ({"augment": "mirror"}, ("augment: 'mirror'", "crop_flip")),
         ({"model": "pretrained"}, ("model: 'pretrained'", "imagenet_sample")),
-        ({"data": "photographs"}, ("model: 'mlp'", "pretrained and finetuned go with")),
+        ({"data": "photographs"}, ("model: 'mlp'", "use pretrained or finetuned for")),
         ({"data": "photographs", "model": "pretrained"}, ("model_args: {}", "0 epochs")),
         (
             {
@@ -127,7 +127,7 @@ def test_a_spec_names_what_differs_and_makes_the_run_again():
                 "epochs": 0,
                 "lr": 0.5,
             },
-            ("lr: 0.5", "others trained"),
+            ("lr: 0.5", "pretrained network"),
         ),
         ({"watch": {"steps": [0], "observers": ["eyes"]}}, ("observers: 'eyes'", "accuracy")),
     ),

@@ -171,7 +171,7 @@ def test_the_first_test_pictures_are_of_any_class():
         ("bounding_boxes", [f"{k} inf 1.0 2.0 3.0" for k in range(1, 7)], ("lists",)),
         ("image_class_labels", [f"{k} 3" for k in range(1, 7)], (3, "1.jpg", "from 1 to 2")),
         ("image_class_labels", [f"{k} 0" for k in range(1, 7)], (0, "1.jpg", "from 1 to 2")),
-        ("train_test_split", [f"{k} 1" for k in range(1, 7)], ("CUB_200_2011", "test on")),
+        ("train_test_split", [f"{k} 1" for k in range(1, 7)], ("CUB_200_2011", "test images")),
     ],
 )
 def test_lists_of_published_birds_that_do_not_fit(name, lines, parts):
@@ -300,7 +300,7 @@ def test_pets_are_split_by_their_lists():
         ({"trainval": ["Abyssinian_1 one 1 1"]}, ("lists",)),
         ({"trainval": ["Abyssinian_1 1 1 1", "american_bulldog_2 2 2 1"]}, ("same classes",)),
         ({"test": ["Abyssinian_7 1 1 1", "american_bulldog_8 1 2 1"]}, ("same classes",)),
-        ({"trainval": [], "test": []}, ("train on",)),
+        ({"trainval": [], "test": []}, ("training images",)),
         ({"test": ["Abyssinian_6 1 1 1", "american_bulldog_8 2 2 1", "Bengal_9 3 1 2"]},
          ("Abyssinian_6.jpg", "first of 1")),
     ],
