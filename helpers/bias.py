@@ -44,7 +44,7 @@ def positions(view):
     """
     pictures, cells = view.pictures, {kind: [] for kind in KINDS}
     if pictures.labels is None:
-        raise InputError("pictures", pictures.source, "use labelled images")
+        raise InputError("pictures", pictures.source, "use images with labels")
     for start in range(0, len(pictures), CHUNK):
         square = [shift.resize(x, (view.side, view.side)) for x in pictures[start : start + CHUNK]]
         rolled = [x.roll(offset(start + k, view.side), (1, 2)) for k, x in enumerate(square)]
@@ -76,7 +76,7 @@ def maps(network, pixels, labels=None):
     with layers.watched(heads[-1:], lambda _, made: seen.append(made)):
         probabilities = network.logits(pixels).softmax(1)
     if not seen or seen[0].shape[1] != probabilities.shape[1] or len(network.names) != 1000:
-        why = "use one whose last convolution makes a map of each ImageNet class"
+        why = "use one whose last convolution makes a map of each class of ImageNet"
         raise InputError("network", network.name, why)
     found = seen[0].float().relu()
     if labels is not None:
