@@ -282,7 +282,8 @@ def test_a_users_records_are_compared_with_the_printed_figures(monkeypatch):
 
 def test_rows_without_statements_say_why():
     for row, parts in {
-        "pnn-fig4": ("lost",), "pnn-fig5": ("needs ImageNet-1k", "lost"), "pnn-table6": ("lost",)
+        "pnn-fig4": ("missing from our copy",), "pnn-table6": ("missing from our copy",),
+        "pnn-fig5": ("needs ImageNet-1k", "missing from our copy"),
     }.items():  # fmt: skip
         assert verdicts.verdict(row, "smoke").verdict == "not run"
         for part in parts:

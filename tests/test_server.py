@@ -97,7 +97,7 @@ def test_the_exit_status_is_the_same_and_the_log_says_why(log, tmp_path):
     said = log.read_text()
     assert "in.ipynb: cell [2]: ZeroDivisionError" in said
     assert re.search(r"dies.ipynb: .*DeadKernelError", said)
-    assert "notebook: " in said and "name a file that exists" in said
+    assert "notebook: " in said and "use a file that exists" in said
 
 
 def test_who_stops_asking_stops_the_notebook(log, tmp_path):
