@@ -75,7 +75,7 @@ def changes(view, protocol, size, count=PAIRS):
     })  # fmt: skip
 
 
-def foretold(protocol):
+def predicted(protocol):
     """Return the observer of one protocol that predicts how much a shift by one pixel matters.
 
     protocol: name in `shift.MAKERS`. The observer records values: the standard deviation of the
@@ -207,7 +207,7 @@ def _hex(values):
 
 OBSERVERS = {
     **{f"pairs_{name}": pairs(name) for name in shift.MAKERS},
-    **{f"foretold_{name}": foretold(name) for name in shift.PROTOCOLS},
+    **{f"foretold_{name}": predicted(name) for name in shift.PROTOCOLS},
     **{f"all_pairs_{name}": pairs(name, None) for name in shift.PROTOCOLS},
     "sizes_black": sizes("black"),
     "sizes_scale": sizes("scale"),

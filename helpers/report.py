@@ -23,10 +23,10 @@ class Html(str):
         return str(self)
 
 
-def compare(row, preset, best, last):
+def compare(row, best, last):
     """Return the printed figures of a row beside ours, best and last epoch, in per cent, as HTML.
 
-    row: its id. preset: not used. best, last: {name of the printed figure: accuracies (seeds,)}.
+    row: its id. best, last: {name of the printed figure: accuracies (seeds,)}.
     """
     _, entry = claims.row(row)
     lines = []

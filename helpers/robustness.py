@@ -173,7 +173,7 @@ def predicted(kind, count=PICTURES):
 
     def observe(view):
         frames, _ = view.sample(count)
-        parts = [_foretold(view, kind, chunk.to(view.device).float(), number)
+        parts = [_predicted(view, kind, chunk.to(view.device).float(), number)
                  for number, chunk in enumerate(frames.split(CHUNK))]  # fmt: skip
         found = {"n": len(frames), "draws": [DRAWS, MANY], "outputs": {}}
         for output in sensitivity.OUTPUTS:
@@ -208,7 +208,7 @@ def read(text):
     return np.frombuffer(bytes.fromhex(text), "<f4")
 
 
-def _foretold(view, kind, images, number):
+def _predicted(view, kind, images, number):
     """Return {(output, level): {name: values (N,)}} of one chunk of images."""
     found = {}
     known = {output: sensitivity.gradients(view.scores, images, output=output)

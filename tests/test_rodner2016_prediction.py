@@ -55,7 +55,7 @@ def hexed(values):
     return np.asarray(values, "<f4").tobytes().hex()
 
 
-def foretold(kinds, correlations, seed=0):
+def predictions(kinds, correlations, seed=0):
     """Return what `robustness.predicted` saw; correlations: {(level, draws): r}, otherwise .6."""
     rng = np.random.default_rng(seed)
     found = {}
@@ -81,7 +81,7 @@ def foretold(kinds, correlations, seed=0):
 
 def one_each(correlations, only=None):
     """Return records as the birds' are, one a kind; kinds other than `only` know nothing of r."""
-    return [foretold([kind], correlations if only in (None, kind) else {})
+    return [predictions([kind], correlations if only in (None, kind) else {})
             for kind in robustness.PREDICTED]  # fmt: skip
 
 
@@ -209,14 +209,14 @@ def test_table(planted):
 
 
 def test_tables_are_means_over_networks(plant):  # noqa: F811
-    plant(foretold=[foretold(robustness.PREDICTED, {(SMALL, 10): r}) for r in (0.9, 0.5)])
+    plant(foretold=[predictions(robustness.PREDICTED, {(SMALL, 10): r}) for r in (0.9, 0.5)])
     first = prediction.table("study", "colour")[0]
     assert first[10] == pytest.approx(0.7, abs=1e-4)
 
 
 def test_networks_are_averaged_and_shown(plant):  # noqa: F811
     """Records of many pictures go by the same names."""
-    seen = [foretold(robustness.PREDICTED, {(SMALL, 10): r}, seed=k)
+    seen = [predictions(robustness.PREDICTED, {(SMALL, 10): r}, seed=k)
             for k, r in enumerate((0.9, 0.5))]  # fmt: skip
     plant(predicted=[{f"many_{name}": what for name, what in one.items()} for one in seen])
     found = stated("rod-fig6-left", "high", prediction)
@@ -247,8 +247,8 @@ def test_costs_of_few_draws(plant):  # noqa: F811
     rows = prediction.costs("study")
     assert [(row["kind"], row["level"]) for row in rows] == [("rgb", 1), ("rgb", 4)]
     assert rows[0]["spread"] == pytest.approx(0.5, abs=0.02)
-    assert rows[0]["measured"] == pytest.approx(rows[0]["foretold"], abs=0.01)
-    assert 0.86 < rows[0]["foretold"] < 0.92
+    assert rows[0]["measured"] == pytest.approx(rows[0]["predicted"], abs=0.01)
+    assert 0.86 < rows[0]["predicted"] < 0.92
 
 
 @pytest.mark.parametrize("row", prediction.MEASURES)

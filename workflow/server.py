@@ -20,9 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-SERVER = (
-    "NOTEBOOK_SERVER"  # environment variable: its socket, in a folder that only its owner opens
-)
+SERVER = "NOTEBOOK_SERVER"  # environment variable with the path of its socket
 IMPORTED = ("papermill", "workflow.execute")
 
 

@@ -226,7 +226,7 @@ def costs(preset, name="birds"):
             found.append(
                 [wide, expected, correlation(predicted, few) / correlation(predicted, many)]
             )
-        means = dict(zip(("spread", "foretold", "measured"), np.mean(found, axis=0), strict=True))
+        means = dict(zip(("spread", "predicted", "measured"), np.mean(found, axis=0), strict=True))
         rows.append({"kind": kind, "level": level} | means)
     return rows
 
